@@ -1,0 +1,29 @@
+"""The errors of this package: one line for a user, naming the thing, the value and the remedy."""
+
+
+class GemDepthError(Exception):
+    """Something a user, a file or a sensor caused; its text is complete in one line."""
+
+
+class ConfigError(GemDepthError):
+    """A configuration value is out of range or contradicts another one."""
+
+
+class WeightsError(GemDepthError):
+    """A weights file is missing, damaged, or does not fit the network."""
+
+
+class ImageError(GemDepthError):
+    """An image cannot be decoded: unknown encoding, too little data, or an impossible size."""
+
+
+class BagError(GemDepthError):
+    """A bag or a recording folder cannot be read or written."""
+
+
+class InferenceError(GemDepthError):
+    """The network gave something that must not be published (NaN, Inf) or could not run."""
+
+
+class DependencyError(GemDepthError):
+    """An optional dependency is missing; the text says how to install it."""
