@@ -1,0 +1,98 @@
+"""Window and stream settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from gemdepth_ros.errors import ConfigError
+
+StreamMode = Literal['sliding', 'causal']
+MAX_WINDOW = 32
+
+
+@dataclass(frozen=True)
+class WindowConfig:
+    """Windows of the published offline inference.
+
+    Attributes:
+        length: frames per window.
+        key_slots: slots of a window that become the first slots of the next one.
+        blend: frames over which neighbouring windows are blended.
+    """
+
+    length: int = 32
+    key_slots: tuple[int, ...] = (0, 12, 24, 25, 26, 27, 28, 29, 30, 31)
+    blend: int = 8
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.length <= MAX_WINDOW:
+            raise ConfigError(f'window length must be 1..{MAX_WINDOW}, got {self.length}')
+        if self.overlap != 2 + self.blend or self.blend < 1 or self.overlap >= self.length:
+            raise ConfigError(
+                f'a window of {self.length} needs 2 + blend key slots and fewer than its length, '
+                f'got {self.overlap} key slots and blend {self.blend}'
+            )
+        tail = tuple(range(self.length - self.blend, self.length))
+        if self.key_slots[0] != 0 or self.key_slots[2:] != tail:
+            raise ConfigError(
+                f'key slots must be 0, a middle slot and the last {self.blend}, '
+                f'got {self.key_slots}'
+            )
+
+    @property
+    def overlap(self) -> int:
+        """Frames that a window takes over from the previous one."""
+        return len(self.key_slots)
+
+    @property
+    def step(self) -> int:
+        """New frames per window."""
+        return self.length - self.overlap
+
+    @classmethod
+    def preset(cls, length: int) -> WindowConfig:
+        """Return the published setting for windows of 32, 16 or 8 frames."""
+        if length not in WINDOW_PRESETS:
+            raise ConfigError(f'no window preset of {length} frames; known: 32, 16, 8')
+        return WINDOW_PRESETS[length]
+
+
+WINDOW_PRESETS = {
+    32: WindowConfig(),
+    16: WindowConfig(16, (0, 6, 12, 13, 14, 15), 4),
+    8: WindowConfig(8, (0, 3, 6, 7), 2),
+}
+
+
+@dataclass(frozen=True)
+class StreamingConfig:
+    """How a stream of frames is turned into windows.
+
+    Attributes:
+        mode: ``sliding`` evaluates anchor + most recent frames anew at each frame.
+        window: frames per window, 1..32.
+        input_size: size parameter of the resize rule [px]; 518 is the published value.
+        max_gap_s: a longer pause between two frames starts the stream anew [s].
+        anchor_max_age: the pinned first frame is replaced when it is older than this many frames.
+    """
+
+    mode: StreamMode = 'sliding'
+    window: int = 8
+    input_size: int = 518
+    max_gap_s: float = 1.0
+    anchor_max_age: int = 64
+
+    def __post_init__(self) -> None:
+        if self.mode not in ('sliding', 'causal'):
+            raise ConfigError(f"mode must be 'sliding' or 'causal', got {self.mode!r}")
+        if not 1 <= self.window <= MAX_WINDOW:
+            raise ConfigError(f'window must be 1..{MAX_WINDOW} frames, got {self.window}')
+        if self.input_size < 14:
+            raise ConfigError(f'input_size must be >= 14, got {self.input_size}')
+        if not self.max_gap_s > 0:
+            raise ConfigError(f'max_gap_s must be > 0, got {self.max_gap_s}')
+        if self.anchor_max_age < self.window:
+            raise ConfigError(
+                f'anchor_max_age ({self.anchor_max_age}) must be >= window ({self.window})'
+            )
