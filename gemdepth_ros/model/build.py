@@ -1,0 +1,49 @@
+"""One call from a configuration and weights to a network that is ready to run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gemdepth_ros.model.checkpoint import as_tensors, load_into, load_state
+from gemdepth_ros.model.config import GemDepthConfig
+from gemdepth_ros.model.gemdepth import GemDepth
+from gemdepth_ros.model.initialization import initialize
+
+
+def build_gemdepth(
+    config: GemDepthConfig | str = 'vitl',
+    weights: str | Path | Mapping[str, Any] | None = None,
+    device: str | torch.device = 'cpu',
+    dtype: torch.dtype = torch.float32,
+    *,
+    seed: int = 0,
+) -> GemDepth:
+    """Build the network in evaluation mode.
+
+    Args:
+        config: a configuration or the name of a preset (``vitl``, ``small``).
+        weights: a ``.pth`` or ``.safetensors`` file, a mapping of published tensor names to
+            arrays or tensors, or None for seeded random weights (whose output means nothing).
+        device: where the network runs.
+        dtype: float32, bfloat16 or float16; see ``GemDepth.set_dtype`` for what stays float32.
+        seed: seed of the random weights.
+
+    Raises:
+        WeightsError: the weights cannot be read or do not fit the configuration.
+        ConfigError: there is no such preset.
+    """
+    if isinstance(config, str):
+        config = GemDepthConfig.preset(config)
+    if weights is None:
+        model = GemDepth(config)
+        initialize(model, seed)
+        return model.set_dtype(dtype).to(device).eval().requires_grad_(False)
+    state = load_state(weights) if isinstance(weights, str | Path) else as_tensors(weights)
+    with torch.device('meta'):
+        model = GemDepth(config)
+    load_into(model, state, torch.device(device), dtype)
+    return model.eval().requires_grad_(False)

@@ -1,0 +1,64 @@
+"""GEM, part one: camera tokens that look at their own frame, then at all frames of the clip.
+
+Shape suffixes: B clips, T frames, P = 5 + L tokens of a frame, L patches, C channels.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from gemdepth_ros.model.layers.block import Block
+from gemdepth_ros.model.layers.causality import frame_causal_mask
+from gemdepth_ros.model.layers.rope import RopeTables, rope_tables
+
+REGISTER_TOKENS = 4
+SPECIAL_TOKENS = 1 + REGISTER_TOKENS  # camera, registers
+
+
+class GeometryEmbedding(nn.Module):
+    """One attention block within each frame, one over all frames of the clip."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.head_width = width // heads
+        # Row 0 is for the first frame of a clip (the reference), row 1 for all others.
+        self.camera_token = nn.Parameter(torch.randn(1, 2, 1, width) * 1e-6)
+        self.register_token = nn.Parameter(torch.randn(1, 2, REGISTER_TOKENS, width) * 1e-6)
+        self.frame_block = Block(width, heads, eps=1e-5, layer_scale=0.01, qk_norm=True)
+        self.global_block = Block(width, heads, eps=1e-5, layer_scale=0.01, qk_norm=True)
+
+    def rope(self, rows: int, columns: int, device: torch.device) -> RopeTables:
+        """Position tables of one frame's tokens."""
+        return rope_tables(rows, columns, self.head_width, special=SPECIAL_TOKENS, device=device)
+
+    def frame_tokens(self, patches_FLC: Tensor, first: bool, rope: RopeTables) -> Tensor:
+        """Add the special tokens and attend within each frame: [F, P, C].
+
+        Args:
+            patches_FLC: the encoder's last level of F frames.
+            first: whether the frames stand first in their clip.
+            rope: tables of one frame.
+        """
+        row = 0 if first else 1
+        special_1SC = torch.cat([self.camera_token[:, row], self.register_token[:, row]], dim=1)
+        special_FSC = special_1SC.expand(len(patches_FLC), -1, -1)
+        return self.frame_block(torch.cat([special_FSC, patches_FLC], dim=1), rope)
+
+    def forward(
+        self, patches_BTLC: Tensor, rows: int, columns: int, *, frame_causal: bool = False
+    ) -> Tensor:
+        """Return camera features [B, T, 2 C]: frame block and global block, concatenated."""
+        clips, frames = patches_BTLC.shape[:2]
+        rope = self.rope(rows, columns, patches_BTLC.device)
+        parts = [self.frame_tokens(patches_BTLC[:, 0], True, rope)[:, None]]
+        if frames > 1:
+            later = self.frame_tokens(patches_BTLC[:, 1:].flatten(0, 1), False, rope)
+            parts.append(later.unflatten(0, (clips, frames - 1)))
+        tokens_BTPC = torch.cat(parts, dim=1)
+        mask = None
+        if frame_causal:
+            mask = frame_causal_mask(frames, tokens_BTPC.shape[2], patches_BTLC.device)
+        mixed = self.global_block(tokens_BTPC.flatten(1, 2), rope.repeated(frames), mask)
+        mixed_BTPC = mixed.unflatten(1, (frames, -1))
+        return torch.cat([tokens_BTPC[:, :, 0], mixed_BTPC[:, :, 0]], dim=-1)

@@ -1,0 +1,52 @@
+"""Multi-head self-attention, split so that keys and values can be kept between calls.
+
+Shape suffixes: B batch, P tokens, C channels, N heads, H channels per head.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gemdepth_ros.model.layers.rope import RopeTables, apply_rope
+
+
+class Attention(nn.Module):
+    """Softmax attention with one joint query-key-value projection."""
+
+    def __init__(self, width: int, heads: int, *, qk_norm: bool = False) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+        head_width = width // heads
+        self.q_norm = nn.LayerNorm(head_width, eps=1e-5) if qk_norm else nn.Identity()
+        self.k_norm = nn.LayerNorm(head_width, eps=1e-5) if qk_norm else nn.Identity()
+
+    def _split(self, x_BPC: Tensor, parts: int) -> tuple[Tensor, ...]:
+        """[B, P, parts * C] -> ``parts`` tensors [B, N, P, H]."""
+        split = x_BPC.unflatten(-1, (parts, self.heads, -1))
+        return split.permute(2, 0, 3, 1, 4).unbind(0)
+
+    def query_key_value(
+        self, x_BPC: Tensor, rope: RopeTables | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Project tokens to queries, keys and values, each [B, N, P, H], position applied."""
+        q_BNPH, k_BNPH, v_BNPH = self._split(self.qkv(x_BPC), 3)
+        q_BNPH, k_BNPH = self.q_norm(q_BNPH), self.k_norm(k_BNPH)
+        if rope is not None:
+            q_BNPH, k_BNPH = apply_rope(q_BNPH, rope), apply_rope(k_BNPH, rope)
+        return q_BNPH, k_BNPH, v_BNPH
+
+    def attend(
+        self, q_BNPH: Tensor, k_BNSH: Tensor, v_BNSH: Tensor, mask: Tensor | None = None
+    ) -> Tensor:
+        """Attend from P queries to S keys; return projected tokens [B, P, C]."""
+        out_BNPH = F.scaled_dot_product_attention(q_BNPH, k_BNSH, v_BNSH, attn_mask=mask)
+        return self.proj(out_BNPH.transpose(1, 2).flatten(2))
+
+    def forward(
+        self, x_BPC: Tensor, rope: RopeTables | None = None, mask: Tensor | None = None
+    ) -> Tensor:
+        """Self-attention over the P tokens; ``mask`` is True where attention is allowed."""
+        return self.attend(*self.query_key_value(x_BPC, rope), mask)

@@ -1,0 +1,68 @@
+"""The pre-norm transformer block that every part of the network is made of."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gemdepth_ros.model.layers.attention import Attention
+from gemdepth_ros.model.layers.rope import RopeTables
+
+
+class LayerScale(nn.Module):
+    """A learned gain per channel."""
+
+    def __init__(self, width: int, initial: float) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.full((width,), initial))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scale the last axis."""
+        return x * self.gamma
+
+
+class Mlp(nn.Module):
+    """Two linear layers with an exact (erf) GELU between them."""
+
+    def __init__(self, width: int, hidden: int, out: int | None = None) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(width, hidden)
+        self.fc2 = nn.Linear(hidden, out or width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [..., width] to [..., out]."""
+        return self.fc2(F.gelu(self.fc1(x)))
+
+
+class Block(nn.Module):
+    """``x += LS1(attention(norm1(x))); x += LS2(mlp(norm2(x)))``, MLP ratio 4."""
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        *,
+        eps: float,
+        layer_scale: float | None = None,
+        qk_norm: bool = False,
+    ) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width, eps=eps)
+        self.attn = Attention(width, heads, qk_norm=qk_norm)
+        self.norm2 = nn.LayerNorm(width, eps=eps)
+        self.mlp = Mlp(width, 4 * width)
+        scaled = layer_scale is not None
+        self.ls1 = LayerScale(width, layer_scale) if scaled else nn.Identity()
+        self.ls2 = LayerScale(width, layer_scale) if scaled else nn.Identity()
+
+    def forward(
+        self, x_BPC: Tensor, rope: RopeTables | None = None, mask: Tensor | None = None
+    ) -> Tensor:
+        """Transform tokens [B, P, C] that attend to each other."""
+        return self.finish(x_BPC, self.attn(self.norm1(x_BPC), rope, mask))
+
+    def finish(self, x_BPC: Tensor, attended_BPC: Tensor) -> Tensor:
+        """Add attention's result and the MLP to the residual stream."""
+        x_BPC = x_BPC + self.ls1(attended_BPC)
+        return x_BPC + self.ls2(self.mlp(self.norm2(x_BPC)))
