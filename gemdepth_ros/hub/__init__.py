@@ -1,0 +1,27 @@
+"""Weights from a model hub: catalogue, download, checksum records, and where the files lie.
+
+Neither torch nor ROS is imported here, and the hub's client only when something is downloaded.
+"""
+
+from __future__ import annotations
+
+from gemdepth_ros.hub.cache import add_file, cache_folder, locate, verify_entry, weights_path
+from gemdepth_ros.hub.catalogue import CATALOGUE, WeightsEntry, find_entry
+from gemdepth_ros.hub.download import download
+from gemdepth_ros.hub.records import ChecksumRecord, read_record, record_path, verify
+
+__all__ = [
+    'CATALOGUE',
+    'ChecksumRecord',
+    'WeightsEntry',
+    'add_file',
+    'cache_folder',
+    'download',
+    'find_entry',
+    'locate',
+    'read_record',
+    'record_path',
+    'verify',
+    'verify_entry',
+    'weights_path',
+]

@@ -1,0 +1,65 @@
+"""The published weights that this package knows by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gemdepth_ros.errors import WeightsError
+
+
+@dataclass(frozen=True)
+class WeightsEntry:
+    """One published weights file.
+
+    Attributes:
+        name: what the user types.
+        repo: repository on the Hugging Face hub, ``owner/name``.
+        filename: file in that repository.
+        preset: network that the file fits (``GemDepthConfig.preset``).
+        licence: the terms in a few words, for tables and checksum records.
+        notice: what a user must read before the download.
+        revision: branch, tag or commit.
+    """
+
+    name: str
+    repo: str
+    filename: str
+    preset: str
+    licence: str
+    notice: str
+    revision: str = 'main'
+
+    @property
+    def page(self) -> str:
+        """Address of the model's page, for a person with a browser."""
+        return f'https://huggingface.co/{self.repo}'
+
+
+GEMDEPTH_VITL = WeightsEntry(
+    name='gemdepth-vitl',
+    repo='YuechengLiu/GemDepth',
+    filename='gemdepth.pth',
+    preset='vitl',
+    licence='unclear: MIT / Apache-2.0 by its authors, grown from CC-BY-NC-4.0 weights',
+    notice="""\
+Licence of these weights: unclear, treat them as non-commercial.
+  - The authors' code on GitHub says MIT; their model page on Hugging Face is tagged apache-2.0.
+  - This ViT-L checkpoint grew from the Video-Depth-Anything-Large weights, which are published
+    under CC-BY-NC-4.0 (no commercial use: https://creativecommons.org/licenses/by-nc/4.0/).
+  - Unless the authors of both say otherwise, use the file for non-commercial purposes only.
+The file comes straight from its authors' page; gemdepth_ros does not redistribute it. The licence
+of gemdepth_ros itself (Apache-2.0) does not extend to these weights.""",
+)
+
+CATALOGUE: dict[str, WeightsEntry] = {entry.name: entry for entry in (GEMDEPTH_VITL,)}
+
+
+def find_entry(name: str) -> WeightsEntry:
+    """Return the catalogue entry of that name.
+
+    Raises:
+        WeightsError: no such entry.
+    """
+    if name not in CATALOGUE:
+        raise WeightsError(f'no weights named {name!r}; known: {", ".join(sorted(CATALOGUE))}')
+    return CATALOGUE[name]
