@@ -119,6 +119,16 @@ class VideoFrame:
                 f'{image.shape[1]}x{image.shape[0]}'
             )
 
+    @property
+    def height(self) -> int:
+        """Rows of the image [px]."""
+        return int(self.image_rgb.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Columns of the image [px]."""
+        return int(self.image_rgb.shape[1])
+
 
 @dataclass(frozen=True, eq=False)
 class WindowPoses:

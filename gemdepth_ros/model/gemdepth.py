@@ -31,7 +31,8 @@ class GemDepthOutput:
     """What the network says about a clip.
 
     Attributes:
-        disparity_BTHW: affine-invariant inverse depth >= 0, float32 [B, T, H, W]; larger is nearer.
+        disparity_BTHW: affine-invariant inverse depth >= 0, float32 [B, T, H, W];
+            larger is nearer.
         pose_encoding: float32 [B, T, 9]: translation xyz (the clip's own unit), quaternion xyzw
             (not normalised), field of view height and width [rad].
         camera_from_world: float32 [B, T, 4, 4], OpenCV axes; the world is near the first camera.
@@ -51,6 +52,12 @@ def grid_size(height: int, width: int) -> tuple[int, int]:
             f'image sides must be positive multiples of {PATCH_SIZE}, got {height}x{width}'
         )
     return height // PATCH_SIZE, width // PATCH_SIZE
+
+
+def check_frames(frames: int) -> None:
+    """Raise ConfigError when a clip is empty or longer than the temporal tables."""
+    if not 1 <= frames <= MAX_FRAMES:
+        raise ConfigError(f'a clip must have 1..{MAX_FRAMES} frames, got {frames}')
 
 
 class GemDepth(nn.Module):
@@ -104,6 +111,10 @@ class GemDepth(nn.Module):
         rotation, translation, scale = self.pose_features(inputs)
         return (rotation + translation + scale).to(self.dtype)
 
+    def encode(self, images_FCHW: Tensor) -> list[Tensor]:
+        """Encode frames, each by itself: four levels, each [F, L, C]."""
+        return self.encoder(images_FCHW.to(self.dtype))
+
     def forward(
         self, images_BTCHW: Tensor, *, frame_causal: bool = False, chunk: int = 4
     ) -> GemDepthOutput:
@@ -115,12 +126,36 @@ class GemDepth(nn.Module):
             chunk: frames that pass the head's full-resolution part at once.
         """
         clips, frames = images_BTCHW.shape[:2]
-        if not 1 <= frames <= MAX_FRAMES:
-            raise ConfigError(f'a clip must have 1..{MAX_FRAMES} frames, got {frames}')
         height, width = images_BTCHW.shape[-2:]
+        check_frames(frames)
         rows, columns = grid_size(height, width)
+        levels_FLC = self.encode(images_BTCHW.flatten(0, 1))
+        return self.decode(
+            levels_FLC, clips, rows, columns, frame_causal=frame_causal, chunk=chunk
+        )
 
-        levels_FLC = self.encoder(images_BTCHW.flatten(0, 1).to(self.dtype))
+    def decode(
+        self,
+        levels_FLC: list[Tensor],
+        clips: int,
+        rows: int,
+        columns: int,
+        *,
+        frame_causal: bool = False,
+        chunk: int = 4,
+    ) -> GemDepthOutput:
+        """Run all that follows the encoder, on ``clips`` clips of equal length.
+
+        Args:
+            levels_FLC: what ``encode`` gives for all frames, clip after clip.
+            clips: number of clips B.
+            rows: patch rows.
+            columns: patch columns.
+            frame_causal: every frame sees itself and earlier frames only.
+            chunk: frames that pass the head's full-resolution part at once.
+        """
+        frames = len(levels_FLC[3]) // clips
+        check_frames(frames)
         patches_BTLC = levels_FLC[3].unflatten(0, (clips, frames))
         features_BTD = self.geometry(patches_BTLC, rows, columns, frame_causal=frame_causal)
         pose_dtype = self.camera_head.embed_pose.weight.dtype
@@ -128,7 +163,7 @@ class GemDepth(nn.Module):
         encoding_BT9 = activate(rounds[-1])
 
         pose_BTC = self.inject_pose(encoding_BT9, frame_causal=frame_causal)
-        slots_T = torch.arange(frames, device=images_BTCHW.device)
+        slots_T = torch.arange(frames, device=patches_BTLC.device)
         tokens_BTLC = self.astt.embed(patches_BTLC, pose_BTC, slots_T)
         mixed_BTLC = self.astt(tokens_BTLC, rows, columns, frame_causal=frame_causal)
 
@@ -144,5 +179,5 @@ class GemDepth(nn.Module):
             disparity.unflatten(0, (clips, frames)),
             encoding_BT9,
             camera_from_world(encoding_BT9),
-            intrinsics(encoding_BT9, height, width),
+            intrinsics(encoding_BT9, rows * PATCH_SIZE, columns * PATCH_SIZE),
         )

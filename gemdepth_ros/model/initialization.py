@@ -37,7 +37,9 @@ def initialize(model: GemDepth, seed: int = 0) -> None:
         elif not name.endswith('gamma'):  # layer scales keep the constructor's value
             nn.init.ones_(parameter)
     _initialize_pose(model, generator)
-    nn.init.constant_(model.head.output_conv3.bias, 1.0)
+    output_bias = model.head.output_conv3.bias
+    assert output_bias is not None
+    nn.init.constant_(output_bias, 1.0)
 
 
 def _is_token(name: str) -> bool:

@@ -5,6 +5,7 @@ Shape suffixes: B clips, T frames, C channels. Quaternions are scalar-last and n
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -117,9 +118,7 @@ class PoseEncoder(nn.Module):
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__()
         widths = (inputs, *_HIDDEN, width)
-        self.layers = nn.ModuleList(
-            nn.Linear(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True)
-        )
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
         self.norm = nn.LayerNorm(width, eps=1e-6)
 
     def forward(self, x: Tensor) -> Tensor:

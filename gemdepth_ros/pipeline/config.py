@@ -31,7 +31,9 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         if self.dtype not in ('auto', 'float32', 'bfloat16', 'float16'):
-            raise ConfigError(f'dtype must be auto, float32, bfloat16 or float16, got {self.dtype!r}')
+            raise ConfigError(
+                f'dtype must be auto, float32, bfloat16 or float16, got {self.dtype!r}'
+            )
         if self.threads < 0:
             raise ConfigError(f'threads must be >= 0, got {self.threads}')
 
@@ -80,7 +82,8 @@ class ProductsConfig:
     def __post_init__(self) -> None:
         if not 0 < self.min_depth_m < self.max_depth_m:
             raise ConfigError(
-                f'need 0 < min_depth_m < max_depth_m, got {self.min_depth_m} and {self.max_depth_m}'
+                'need 0 < min_depth_m < max_depth_m, got '
+                f'{self.min_depth_m} and {self.max_depth_m}'
             )
         if self.cloud_decimation < 1:
             raise ConfigError(f'cloud_decimation must be >= 1, got {self.cloud_decimation}')

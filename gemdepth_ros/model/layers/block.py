@@ -52,9 +52,10 @@ class Block(nn.Module):
         self.attn = Attention(width, heads, qk_norm=qk_norm)
         self.norm2 = nn.LayerNorm(width, eps=eps)
         self.mlp = Mlp(width, 4 * width)
-        scaled = layer_scale is not None
-        self.ls1 = LayerScale(width, layer_scale) if scaled else nn.Identity()
-        self.ls2 = LayerScale(width, layer_scale) if scaled else nn.Identity()
+        self.ls1, self.ls2 = (
+            nn.Identity() if layer_scale is None else LayerScale(width, layer_scale)
+            for _ in range(2)
+        )
 
     def forward(
         self, x_BPC: Tensor, rope: RopeTables | None = None, mask: Tensor | None = None

@@ -1,0 +1,38 @@
+"""Rigid transforms as 4x4 matrices; rotations come from scipy."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from gemdepth_ros.interfaces import Float64Array
+
+
+def inverse(a_from_b: Float64Array) -> Float64Array:
+    """Return ``b_from_a`` of rigid transforms [..., 4, 4]."""
+    rotation = np.swapaxes(a_from_b[..., :3, :3], -1, -2)
+    result = np.zeros_like(a_from_b)
+    result[..., :3, :3] = rotation
+    result[..., :3, 3] = -(rotation @ a_from_b[..., :3, 3:])[..., 0]
+    result[..., 3, 3] = 1.0
+    return result
+
+
+def from_parts(rotation: Float64Array, translation: Float64Array) -> Float64Array:
+    """Return a transform [4, 4] from a rotation [3, 3] and a translation [3]."""
+    matrix = np.eye(4)
+    matrix[:3, :3] = rotation
+    matrix[:3, 3] = translation
+    return matrix
+
+
+def quaternion_xyzw(matrix: Float64Array) -> Float64Array:
+    """Return the unit quaternion (x, y, z, w), w >= 0, of a [4, 4] or [3, 3] matrix."""
+    quaternion: Float64Array = Rotation.from_matrix(matrix[:3, :3]).as_quat(canonical=True)
+    return quaternion
+
+
+def orthonormal(rotation: Float64Array) -> Float64Array:
+    """Return the rotation [3, 3] nearest to a matrix that rounding has bent a little."""
+    matrix: Float64Array = Rotation.from_matrix(rotation).as_matrix()
+    return matrix

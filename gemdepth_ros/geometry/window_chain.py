@@ -1,0 +1,161 @@
+"""One continuous trajectory from windows whose poses each have their own frame and unit.
+
+Neighbouring windows share frames. The similarity transform that takes a window's poses to those
+that the shared frames already have places the new frame. What was published is never moved.
+
+Rotation and translation come from the recent shared frames only, not from the pinned first one:
+its far baseline would pull a standing camera a little at every step. The scale comes from all of
+them, as a median of distance ratios; where nothing moves it keeps its value.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from gemdepth_ros.geometry import se3
+from gemdepth_ros.interfaces import Float64Array
+
+# A window is refused as a source of scale when its shared baselines are shorter than this part
+# of its longest known distance: noise divided by nearly nothing.
+MIN_RELATIVE_BASELINE = 0.02
+# Neighbouring windows see almost the same frames: a larger change of unit is an outlier.
+MAX_SCALE_STEP = 4.0
+# Standard deviations assumed for one step before residuals say more: part of the step, radians.
+FLOOR_POSITION = 0.01
+FLOOR_ROTATION_RAD = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class ChainStep:
+    """Where a window put its newest frame.
+
+    Attributes:
+        session_from_camera: float64 [4, 4] pose of the newest frame.
+        session_from_window: rotation and translation [4, 4] of the window's frame; a window
+            point p is at ``session_from_window @ (unit_in_session * p)``.
+        unit_in_session: session units per unit of the window.
+        position_std: accumulated standard deviation of the position [session units].
+        rotation_std: accumulated standard deviation of the rotation [rad].
+        lost: no frame was shared with the past, so the trajectory was broken here.
+    """
+
+    session_from_camera: Float64Array
+    session_from_window: Float64Array
+    unit_in_session: float
+    position_std: float
+    rotation_std: float
+    lost: bool
+
+
+class WindowChain:
+    """Chains windows; remembers the poses of the last ``capacity`` frames."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._poses: OrderedDict[int, Float64Array] = OrderedDict()
+        self._unit = 1.0
+        self._newest: Float64Array = np.eye(4)
+        self._longest = 0.0
+        self._position_var = 0.0
+        self._rotation_var = 0.0
+
+    def add(self, frames: list[int], camera_from_window: Float64Array) -> ChainStep:
+        """Chain one window whose last frame is new.
+
+        Args:
+            frames: numbers of the window's frames; the first is its pinned reference.
+            camera_from_window: float64 [T, 4, 4], rigid.
+        """
+        window_from_camera = se3.inverse(camera_from_window)
+        shared = [i for i, frame in enumerate(frames[:-1]) if frame in self._poses]
+        lost = not shared and bool(self._poses)
+        alignment = self._align(frames, window_from_camera, shared)
+        self._unit = alignment.unit
+        pose = alignment.apply(window_from_camera[-1])
+        step = float(np.linalg.norm(pose[:3, 3] - self._newest[:3, 3])) if shared else 0.0
+        self._position_var += alignment.position_var + (FLOOR_POSITION * step) ** 2
+        self._rotation_var += alignment.rotation_var + FLOOR_ROTATION_RAD**2 * bool(step)
+        self._remember(frames, pose)
+        return ChainStep(
+            pose,
+            alignment.session_from_window,
+            alignment.unit,
+            float(np.sqrt(self._position_var)),
+            float(np.sqrt(self._rotation_var)),
+            lost,
+        )
+
+    def _remember(self, frames: list[int], pose: Float64Array) -> None:
+        """Keep the newest pose and those of the frames that windows may still share."""
+        self._poses[frames[-1]] = pose
+        self._newest = pose
+        if frames[0] in self._poses:
+            self._poses.move_to_end(frames[0])
+        while len(self._poses) > self._capacity:
+            self._poses.popitem(last=False)
+
+    def _align(
+        self, frames: list[int], window_from_camera: Float64Array, shared: list[int]
+    ) -> _Alignment:
+        if not shared:
+            # A first window, or a break: go on from the last known pose.
+            window_origin = se3.inverse(window_from_camera[-1])
+            window_origin[:3, 3] *= self._unit
+            return _Alignment(self._newest @ window_origin, self._unit, 0.0, 0.0)
+        session = np.stack([self._poses[frames[i]] for i in shared])
+        window = window_from_camera[shared]
+        unit = self._scale(session[:, :3, 3], window[:, :3, 3])
+        recent = slice(1, None) if shared[0] == 0 and len(shared) > 1 else slice(None)
+        return _fit_rigid(session[recent], window[recent], unit)
+
+    def _scale(self, session_xyz: Float64Array, window_xyz: Float64Array) -> float:
+        """Session units per window unit: median ratio of distances between shared frames."""
+        first, second = np.triu_indices(len(session_xyz), k=1)
+        in_session = np.linalg.norm(session_xyz[first] - session_xyz[second], axis=1)
+        in_window = np.linalg.norm(window_xyz[first] - window_xyz[second], axis=1)
+        if not len(first):
+            return self._unit
+        self._longest = max(self._longest, float(in_session.max()))
+        usable = (in_session > MIN_RELATIVE_BASELINE * self._longest) & (
+            in_window > MIN_RELATIVE_BASELINE * in_window.max()
+        )
+        if not usable.any():
+            return self._unit
+        ratio = float(np.median(in_session[usable] / in_window[usable]))
+        within = self._unit / MAX_SCALE_STEP < ratio < self._unit * MAX_SCALE_STEP
+        return ratio if within else self._unit
+
+
+@dataclass(frozen=True, eq=False)
+class _Alignment:
+    session_from_window: Float64Array
+    unit: float
+    position_var: float
+    rotation_var: float
+
+    def apply(self, window_from_camera: Float64Array) -> Float64Array:
+        scaled = window_from_camera.copy()
+        scaled[:3, 3] *= self.unit
+        pose = self.session_from_window @ scaled
+        pose[:3, :3] = se3.orthonormal(pose[:3, :3])
+        return pose
+
+
+def _fit_rigid(session: Float64Array, window: Float64Array, unit: float) -> _Alignment:
+    """Mean rotation and translation that take the window's poses to the session's."""
+    candidates = (
+        Rotation.from_matrix(session[:, :3, :3]) * Rotation.from_matrix(window[:, :3, :3]).inv()
+    )
+    mean = candidates.mean()
+    rotation = mean.as_matrix()
+    offsets = session[:, :3, 3] - unit * window[:, :3, 3] @ rotation.T
+    translation = offsets.mean(axis=0)
+    count = len(session)
+    position_var = float(((offsets - translation) ** 2).sum()) / (3 * count * count)
+    angles = (mean.inv() * candidates).magnitude()
+    rotation_var = float((angles**2).sum()) / (3 * count * count)
+    return _Alignment(se3.from_parts(rotation, translation), unit, position_var, rotation_var)

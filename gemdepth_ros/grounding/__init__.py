@@ -1,0 +1,1 @@
+"""From affine-invariant disparity to metres: numbers, never images."""

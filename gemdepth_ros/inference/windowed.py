@@ -1,0 +1,218 @@
+"""Offline inference over overlapping windows: the published procedure, frame by frame.
+
+Every frame is preprocessed and encoded once. Memory does not grow with the video: one window of
+frames, its encoder levels and its maps are held at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gemdepth_ros.errors import ConfigError, InferenceError
+from gemdepth_ros.inference.config import WindowConfig
+from gemdepth_ros.inference.preprocessing import network_size, preprocess
+from gemdepth_ros.inference.stitching import ANCHOR_SLOTS, Stitcher, next_window
+from gemdepth_ros.interfaces import Float32Array, Float64Array, UInt8Array
+from gemdepth_ros.model import GemDepth
+from gemdepth_ros.model.dpt_head import resize
+from gemdepth_ros.model.gemdepth import grid_size
+
+ENCODE_CHUNK = 4  # frames that the encoder sees at once
+
+
+@dataclass(frozen=True, eq=False)
+class WindowedFrame:
+    """Offline result of one frame.
+
+    Attributes:
+        index: number of the frame in the video.
+        disparity: affine-invariant disparity at the frame's size, float32 [H, W].
+        camera_from_world: float64 [4, 4]; windows are not chained, as published.
+        intrinsics: camera matrix from the predicted field of view, float64 [3, 3], frame pixels.
+        window: number of the window that the pose and intrinsics come from.
+    """
+
+    index: int
+    disparity: Float32Array
+    camera_from_world: Float64Array
+    intrinsics: Float64Array
+    window: int
+
+
+@dataclass(frozen=True, eq=False)
+class WindowedResult:
+    """Offline result of a whole video; see ``WindowedFrame`` for units.
+
+    Attributes:
+        disparity_THW: float32 [T, H, W].
+        camera_from_world: float64 [T, 4, 4].
+        intrinsics: float64 [T, 3, 3].
+    """
+
+    disparity_THW: Float32Array
+    camera_from_world: Float64Array
+    intrinsics: Float64Array
+
+
+@dataclass(frozen=True, eq=False)
+class _Window:
+    """Raw network output for one window, at the frame's size."""
+
+    disparity: Float32Array
+    camera_from_world: Float64Array
+    intrinsics: Float64Array
+
+
+class WindowedPredictor:
+    """Runs a network over a video in overlapping windows."""
+
+    def __init__(self, model: GemDepth, config: WindowConfig | None = None) -> None:
+        self._model = model
+        self._config = config or WindowConfig()
+
+    def predict(self, frames_THWC: UInt8Array, input_size: int = 518) -> WindowedResult:
+        """Run on a whole video of RGB frames, uint8 [T, H, W, 3], held in memory.
+
+        Raises:
+            ConfigError: the video is empty.
+        """
+        frames = list(self.stream(frames_THWC, input_size))
+        if not frames:
+            raise ConfigError('the video has no frames')
+        return WindowedResult(
+            np.stack([f.disparity for f in frames]),
+            np.stack([f.camera_from_world for f in frames]),
+            np.stack([f.intrinsics for f in frames]),
+        )
+
+    def stream(
+        self, frames: Iterable[UInt8Array], input_size: int = 518
+    ) -> Iterator[WindowedFrame]:
+        """Run on an iterable of RGB frames, each uint8 [H, W, 3]; yield results in order.
+
+        Results come ``step`` at a time, after the window that completes them.
+
+        Raises:
+            ConfigError: a frame's size differs from the first one's.
+            InferenceError: the network's output is not finite.
+        """
+        config = self._config
+        source = _Source(iter(frames), self._model, input_size)
+        stitcher = Stitcher(config)
+        window = list(range(config.length))
+        number = 0
+        previous: _Window | None = None
+        while source.has(number * config.step):
+            raw = self._run(source, window)
+            final = stitcher.add(raw.disparity)
+            start = 0 if number == 0 else number * config.step + ANCHOR_SLOTS
+            yield from _results(final, start, source.count, number, raw, window)
+            previous = raw
+            last_window, last_number = window, number
+            source.keep({window[slot] for slot in config.key_slots})
+            window = next_window(window, config)
+            number += 1
+        if previous is not None:
+            start = last_number * config.step + config.length - config.blend
+            yield from _results(
+                stitcher.finish(), start, source.count, last_number, previous, last_window
+            )
+
+    @torch.inference_mode()
+    def _run(self, source: _Source, window: list[int]) -> _Window:
+        """Run the network on one window; frames beyond the end repeat the last one."""
+        levels, frame_size, input_size = source.levels(window)
+        rows, columns = grid_size(*input_size)
+        output = self._model.decode(levels, 1, rows, columns)
+        disparity = resize(output.disparity_BTHW, frame_size)[0]
+        if not bool(torch.isfinite(disparity).all()):
+            raise InferenceError(
+                f'the network gave NaN or infinity for frames {window[0]}..{window[-1]}: '
+                'check the weights, or use float32'
+            )
+        intrinsics = output.intrinsics[0].double().cpu().numpy()
+        intrinsics[:, 0] *= frame_size[1] / input_size[1]
+        intrinsics[:, 1] *= frame_size[0] / input_size[0]
+        poses = output.camera_from_world[0].double().cpu().numpy()
+        return _Window(disparity.cpu().numpy(), poses, intrinsics)
+
+
+def _results(
+    disparity: Float32Array, start: int, count: int, number: int, raw: _Window, window: list[int]
+) -> Iterator[WindowedFrame]:
+    """Pair final maps with the poses of the window they came with, up to the video's end."""
+    slot_of = {frame: slot for slot, frame in enumerate(window)}
+    for offset, disparity_HW in enumerate(disparity[: max(count - start, 0)]):
+        slot = slot_of[start + offset]
+        yield WindowedFrame(
+            start + offset,
+            disparity_HW,
+            raw.camera_from_world[slot],
+            raw.intrinsics[slot],
+            number,
+        )
+
+
+class _Source:
+    """Reads frames on demand and keeps the encoder levels that windows still need."""
+
+    def __init__(self, frames: Iterator[UInt8Array], model: GemDepth, input_size: int) -> None:
+        self._frames = frames
+        self._model = model
+        self._input_size = input_size
+        self._frame_size: tuple[int, int] | None = None
+        self._network_size = (0, 0)
+        self._waiting: list[UInt8Array] = []  # read but not encoded
+        self._levels: dict[int, list[Tensor]] = {}
+        self.count = 0  # frames read so far
+
+    def has(self, index: int) -> bool:
+        """Whether the video has a frame of this number; reads up to it."""
+        self._read(index + 1 - self.count)
+        return index < self.count
+
+    def keep(self, indices: set[int]) -> None:
+        """Forget the levels of all frames but these, and but the last (it pads the end)."""
+        kept = indices | {self._encoded() - 1}
+        self._levels = {i: levels for i, levels in self._levels.items() if i in kept}
+
+    def levels(self, window: list[int]) -> tuple[list[Tensor], tuple[int, int], tuple[int, int]]:
+        """Return the four encoder levels of a window, the frame's size and the network's."""
+        self._read(window[-1] + 1 - self.count)
+        while self._waiting:
+            self._encode(self._waiting[:ENCODE_CHUNK])
+            del self._waiting[:ENCODE_CHUNK]
+        frames = [self._levels[min(index, self.count - 1)] for index in window]
+        assert self._frame_size is not None
+        levels = [torch.stack(level) for level in zip(*frames, strict=True)]
+        return levels, self._frame_size, self._network_size
+
+    def _encoded(self) -> int:
+        return self.count - len(self._waiting)
+
+    def _read(self, number: int) -> None:
+        for frame in islice(self._frames, max(number, 0)):
+            height, width = frame.shape[:2]
+            if self._frame_size is None:
+                self._frame_size = (height, width)
+                self._network_size = network_size(height, width, self._input_size)
+            elif self._frame_size != (height, width):
+                raise ConfigError(
+                    f'frame {self.count} is {width}x{height}, the first one was '
+                    f'{self._frame_size[1]}x{self._frame_size[0]}: split the video'
+                )
+            self._waiting.append(frame)
+            self.count += 1
+
+    def _encode(self, frames: list[UInt8Array]) -> None:
+        first = self._encoded()
+        images = np.stack([preprocess(frame, self._network_size) for frame in frames])
+        levels = self._model.encode(torch.from_numpy(images).to(self._model.device))
+        for offset in range(len(frames)):
+            self._levels[first + offset] = [level[offset] for level in levels]
