@@ -5,12 +5,16 @@ Shape suffixes: B clips, T frames, D = 2 C channels of a camera feature.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gemdepth_ros.model.layers.block import Block, Mlp
 from gemdepth_ros.model.layers.causality import frame_causal_mask
+from gemdepth_ros.model.layers.key_value import KeyValueStore
+from gemdepth_ros.model.layers.modules import Modules
 
 ROUNDS = 4
 POSE_WIDTH = 9  # translation xyz, quaternion xyzw, field of view (height, width)
@@ -26,7 +30,7 @@ class CameraHead(nn.Module):
         self.embed_pose = nn.Linear(POSE_WIDTH, width)
         self.modulation = nn.Linear(width, 3 * width)
         self.adaln_norm = nn.LayerNorm(width, eps=1e-6, elementwise_affine=False)
-        self.trunk = nn.ModuleList(
+        self.trunk: Modules[Block] = Modules(
             Block(width, heads, eps=1e-5, layer_scale=0.01) for _ in range(depth)
         )
         self.trunk_norm = nn.LayerNorm(width, eps=1e-5)
@@ -43,6 +47,26 @@ class CameraHead(nn.Module):
         """Return the raw pose after one round, from the trunk's output."""
         delta = self.pose_branch(self.trunk_norm(y_BTD))
         return delta if pose_BT9 is None else pose_BT9 + delta
+
+    def step(
+        self, feature_11D: Tensor, slot: int, stores: Sequence[Sequence[KeyValueStore]]
+    ) -> Tensor:
+        """Return the last round's raw pose [1, 1, 9] of one frame that sees earlier ones.
+
+        Args:
+            feature_11D: camera feature of the frame.
+            slot: the frame's slot.
+            stores: one store per round and block.
+        """
+        x_11D = self.token_norm(feature_11D)
+        pose: Tensor | None = None
+        for round_stores in stores:
+            y_11D = self.condition(x_11D, pose)
+            for block, store in zip(self.trunk, round_stores, strict=True):
+                y_11D = block.step(y_11D, slot, store)
+            pose = self.update(y_11D, pose)
+        assert pose is not None
+        return pose
 
     def forward(self, features_BTD: Tensor, *, frame_causal: bool = False) -> Tensor:
         """Return the raw pose after each round, [rounds, B, T, 9], before ``activate``."""

@@ -9,12 +9,17 @@ Shape suffixes: F = B * T frames, L patches, C channels, H and W rows and column
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gemdepth_ros.model.config import PATCH_SIZE
+from gemdepth_ros.model.layers.modules import Modules
 from gemdepth_ros.model.temporal_attention import MotionModule
+
+MixFrames = Callable[[int, Tensor], Tensor]
 
 
 def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
@@ -71,7 +76,9 @@ class DptHead(nn.Module):
             nn.Conv2d(c, features, 3, padding=1, bias=False) for c in out_channels
         )
         self.fusions = nn.ModuleList(Fusion(features, has_skip=k < 3) for k in range(4))
-        self.motion_modules = nn.ModuleList(MotionModule(c) for c in (c3, c4, features, features))
+        self.motion_modules: Modules[MotionModule] = Modules(
+            MotionModule(c) for c in (c3, c4, features, features)
+        )
         self.output_conv1 = nn.Conv2d(features, features // 2, 3, padding=1)
         self.output_conv2 = nn.Conv2d(features // 2, 32, 3, padding=1)
         self.output_conv3 = nn.Conv2d(32, 1, 1)
@@ -82,23 +89,20 @@ class DptHead(nn.Module):
         return self.resizes[level](self.projects[level](grid))
 
     def coarse(
-        self,
-        level3_FLC: Tensor,
-        level4_FLC: Tensor,
-        rows: int,
-        columns: int,
-        frames: int,
-        *,
-        frame_causal: bool = False,
+        self, map3: Tensor, map4: Tensor, rows: int, columns: int, mix: MixFrames
     ) -> Tensor:
-        """Mix frames over levels 3 and 4: maps [F, features, 2 * rows, 2 * columns]."""
-        motion = self.motion_modules
+        """Mix frames over levels 3 and 4: maps [F, features, 2 * rows, 2 * columns].
 
-        def mix(index: int, maps: Tensor) -> Tensor:
-            return motion[index](maps, frames, frame_causal=frame_causal)
-
-        map3 = self.reduce[2](mix(0, self.level_map(2, level3_FLC, rows, columns)))
-        map4 = self.reduce[3](mix(1, self.level_map(3, level4_FLC, rows, columns)))
+        Args:
+            map3: level 3 from ``level_map``.
+            map4: level 4 (from ASTT) from ``level_map``.
+            rows: patch rows.
+            columns: patch columns.
+            mix: applies motion module ``index`` to maps; a stream does this with what it kept of
+                earlier frames, and may return fewer frames from the last one.
+        """
+        map3 = self.reduce[2](mix(0, map3))
+        map4 = self.reduce[3](mix(1, map4))
         path4 = mix(2, self.fusions[3](map4, None, (rows, columns)))
         return mix(3, self.fusions[2](path4, map3, (2 * rows, 2 * columns)))
 
@@ -138,7 +142,13 @@ class DptHead(nn.Module):
             frame_causal: whether a frame sees itself and earlier frames only.
             chunk: frames of the fine part that are in memory at once.
         """
-        path3 = self.coarse(levels[2], levels[3], rows, columns, frames, frame_causal=frame_causal)
+
+        def mix(index: int, maps: Tensor) -> Tensor:
+            return self.motion_modules[index](maps, frames, frame_causal=frame_causal)
+
+        map3 = self.level_map(2, levels[2], rows, columns)
+        map4 = self.level_map(3, levels[3], rows, columns)
+        path3 = self.coarse(map3, map4, rows, columns, mix)
         parts = zip(
             levels[0].split(chunk), levels[1].split(chunk), path3.split(chunk), strict=True
         )

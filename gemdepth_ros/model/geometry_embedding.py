@@ -45,6 +45,28 @@ class GeometryEmbedding(nn.Module):
         special_FSC = special_1SC.expand(len(patches_FLC), -1, -1)
         return self.frame_block(torch.cat([special_FSC, patches_FLC], dim=1), rope)
 
+    def global_key_value(self, tokens_FPC: Tensor, rope: RopeTables) -> tuple[Tensor, Tensor]:
+        """Keys and values of frames in the global block, each [F, N, P, H].
+
+        They carry no temporal position, so they depend on the frame alone (and on whether it
+        stands first) and can be kept.
+        """
+        return self.global_block.attn.key_value(self.global_block.norm1(tokens_FPC), rope)
+
+    def camera_features(self, camera_QC: Tensor, k_1NSH: Tensor, v_1NSH: Tensor) -> Tensor:
+        """Camera features [Q, 2 C] of frames whose camera tokens look at the given keys.
+
+        Args:
+            camera_QC: camera tokens after the frame block.
+            k_1NSH: keys of all tokens of the visible frames.
+            v_1NSH: values of the same.
+        """
+        block, camera_1QC = self.global_block, camera_QC[None]
+        # The camera token stands at (0, 0), where the rotary embedding is the identity.
+        q_1NQH = block.attn.query(block.norm1(camera_1QC))
+        mixed_1QC = block.finish(camera_1QC, block.attn.attend(q_1NQH, k_1NSH, v_1NSH))
+        return torch.cat([camera_QC, mixed_1QC[0]], dim=-1)
+
     def forward(
         self, patches_BTLC: Tensor, rows: int, columns: int, *, frame_causal: bool = False
     ) -> Tensor:

@@ -5,12 +5,16 @@ Shape suffixes: B clips, T frames, L patches, C channels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from gemdepth_ros.model.config import MAX_FRAMES
 from gemdepth_ros.model.layers.block import Block
 from gemdepth_ros.model.layers.causality import frame_causal_mask
+from gemdepth_ros.model.layers.key_value import KeyValueStore
+from gemdepth_ros.model.layers.modules import Modules
 from gemdepth_ros.model.layers.rope import RopeTables, rope_tables
 from gemdepth_ros.model.layers.sinusoid import concatenated_sinusoid
 
@@ -26,8 +30,12 @@ class SpatioTemporal(nn.Module):
         super().__init__()
         self.head_width = width // heads
         self.norm = nn.LayerNorm(width, eps=1e-6)
-        self.spatial_blocks = nn.ModuleList(Block(width, heads, eps=1e-6) for _ in range(PAIRS))
-        self.time_blocks = nn.ModuleList(Block(width, 4 * heads, eps=1e-6) for _ in range(PAIRS))
+        self.spatial_blocks: Modules[Block] = Modules(
+            Block(width, heads, eps=1e-6) for _ in range(PAIRS)
+        )
+        self.time_blocks: Modules[Block] = Modules(
+            Block(width, 4 * heads, eps=1e-6) for _ in range(PAIRS)
+        )
         self.register_buffer(
             'index_table', concatenated_sinusoid(MAX_FRAMES, width), persistent=False
         )
@@ -46,6 +54,22 @@ class SpatioTemporal(nn.Module):
         """
         tokens = self.norm(patches_BTLC + pose_BTC[:, :, None])
         return tokens + self.index_table[slots_T][:, None].to(tokens.dtype)
+
+    def step(
+        self,
+        tokens_1LC: Tensor,
+        slot: int,
+        rope: RopeTables,
+        spatial_stores: Sequence[KeyValueStore],
+        time_stores: Sequence[KeyValueStore],
+    ) -> Tensor:
+        """Mix one frame's embedded tokens with the earlier frames in the stores; [1, L, C]."""
+        for spatial, time, spatial_store, time_store in zip(
+            self.spatial_blocks, self.time_blocks, spatial_stores, time_stores, strict=True
+        ):
+            tokens_1LC = spatial.step(tokens_1LC, slot, spatial_store, rope)
+            tokens_1LC = time.step(tokens_1LC.transpose(0, 1), slot, time_store).transpose(0, 1)
+        return tokens_1LC
 
     def forward(
         self, tokens_BTLC: Tensor, rows: int, columns: int, *, frame_causal: bool = False

@@ -5,11 +5,16 @@ Shape suffixes: B clips, T frames, S locations, C channels, N heads, H channels 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gemdepth_ros.model.config import MAX_FRAMES
 from gemdepth_ros.model.layers.causality import frame_causal_mask
+from gemdepth_ros.model.layers.key_value import KeyValueStore
+from gemdepth_ros.model.layers.modules import Modules
 from gemdepth_ros.model.layers.sinusoid import interleaved_sinusoid
 
 HEADS = 8
@@ -35,17 +40,25 @@ class TemporalAttention(nn.Module):
         """[S, T, C] -> [S, N, T, H]."""
         return x_STC.unflatten(-1, (HEADS, -1)).transpose(1, 2)
 
-    def attend(self, q_STC: Tensor, k_STC: Tensor, v_STC: Tensor, mask: Tensor | None) -> Tensor:
-        """Attend at each location from the queries' frames to the keys' frames."""
-        out = F.scaled_dot_product_attention(
-            self.heads(q_STC), self.heads(k_STC), self.heads(v_STC), attn_mask=mask
-        )
+    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values of the content alone, without a position."""
+        return self.to_q(x), self.to_k(x), self.to_v(x)
+
+    def positions(self, slots_T: Tensor) -> Tensor:
+        """Position of each slot, [T, C]."""
+        return self.position[slots_T].to(self.to_q.weight.dtype)
+
+    def attend(
+        self, q_SNQH: Tensor, k_SNTH: Tensor, v_SNTH: Tensor, mask: Tensor | None = None
+    ) -> Tensor:
+        """Attend at each location from the queries' frames to the keys' frames, [S, Q, C]."""
+        out = F.scaled_dot_product_attention(q_SNQH, k_SNTH, v_SNTH, attn_mask=mask)
         return self.to_out(out.transpose(1, 2).flatten(2))
 
-    def forward(self, x_STC: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Attend over the T frames that stand in slots 0..T-1."""
-        z = x_STC + self.position[: x_STC.shape[1]].to(x_STC.dtype)
-        return self.attend(self.to_q(z), self.to_k(z), self.to_v(z), mask)
+    def forward(self, x_STC: Tensor, slots_T: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Attend over T frames that stand in the given slots."""
+        q, k, v = self.project(x_STC + self.positions(slots_T))
+        return self.attend(self.heads(q), self.heads(k), self.heads(v), mask)
 
 
 class GatedFeedForward(nn.Module):
@@ -69,10 +82,12 @@ class MotionModule(nn.Module):
         super().__init__()
         self.norm = nn.GroupNorm(GROUPS, width, eps=1e-6)
         self.proj_in = nn.Linear(width, width)
-        self.attention_norms = nn.ModuleList(
+        self.attention_norms: Modules[nn.LayerNorm] = Modules(
             nn.LayerNorm(width, eps=1e-5) for _ in range(ATTENTIONS)
         )
-        self.attentions = nn.ModuleList(TemporalAttention(width) for _ in range(ATTENTIONS))
+        self.attentions: Modules[TemporalAttention] = Modules(
+            TemporalAttention(width) for _ in range(ATTENTIONS)
+        )
         self.feed_forward_norm = nn.LayerNorm(width, eps=1e-5)
         self.feed_forward = GatedFeedForward(width)
         self.proj_out = nn.Linear(width, width)
@@ -93,10 +108,60 @@ class MotionModule(nn.Module):
     def forward(self, maps_FCHW: Tensor, frames: int, *, frame_causal: bool = False) -> Tensor:
         """Mix maps of B clips of ``frames`` frames, [B * T, C, H, W]."""
         mask = frame_causal_mask(frames, 1, maps_FCHW.device) if frame_causal else None
+        slots_T = torch.arange(frames, device=maps_FCHW.device)
         tokens_FSC = self.enter(maps_FCHW)
         clips, locations = len(tokens_FSC) // frames, tokens_FSC.shape[1]
         tokens_STC = tokens_FSC.unflatten(0, (clips, frames)).transpose(1, 2).flatten(0, 1)
         for norm, attention in zip(self.attention_norms, self.attentions, strict=True):
-            tokens_STC = tokens_STC + attention(norm(tokens_STC), mask)
+            tokens_STC = tokens_STC + attention(norm(tokens_STC), slots_T, mask)
         tokens_FSC = tokens_STC.unflatten(0, (clips, locations)).transpose(1, 2).flatten(0, 1)
         return self.leave(maps_FCHW, tokens_FSC)
+
+    def first_content(self, tokens_FSC: Tensor) -> Tensor:
+        """What the first attention projects of each frame, before positions: [F, S, 3 C].
+
+        It depends on the frame alone, so a stream keeps it: ``W (x + p) = W x + W p``.
+        """
+        return torch.cat(self.attentions[0].project(self.attention_norms[0](tokens_FSC)), dim=-1)
+
+    def mix_window(
+        self,
+        maps_FCHW: Tensor,
+        tokens_FSC: Tensor,
+        content_FSD: Tensor,
+        slots_T: Tensor,
+        target: int | None = None,
+    ) -> Tensor:
+        """Mix one clip whose frames' ``enter`` and ``first_content`` are known.
+
+        Args:
+            maps_FCHW: the frames' maps, in any order.
+            tokens_FSC: what ``enter`` gave for them.
+            content_FSD: what ``first_content`` gave for them, D = 3 C.
+            slots_T: slot of each frame.
+            target: compute this frame alone (its index, not its slot); None for all of them.
+        """
+        first, second = self.attentions
+        position_TD = torch.cat(first.project(first.positions(slots_T)), dim=-1)
+        content_STD = content_FSD.transpose(0, 1) + position_TD
+        q, k, v = (first.heads(part) for part in content_STD.chunk(3, dim=-1))
+        tokens_STC = tokens_FSC.transpose(0, 1) + first.attend(q, k, v)
+        z = self.attention_norms[1](tokens_STC) + second.positions(slots_T)
+        if target is not None:
+            maps_FCHW = maps_FCHW[target : target + 1]
+            tokens_STC = tokens_STC[:, target : target + 1]
+        query = second.to_q(z if target is None else z[:, target : target + 1])
+        k, v = second.heads(second.to_k(z)), second.heads(second.to_v(z))
+        tokens_STC = tokens_STC + second.attend(second.heads(query), k, v)
+        return self.leave(maps_FCHW, tokens_STC.transpose(0, 1))
+
+    def step(self, maps_1CHW: Tensor, slot: int, stores: Sequence[KeyValueStore]) -> Tensor:
+        """Mix one new frame in ``slot`` with the earlier frames whose keys are in ``stores``."""
+        tokens_S1C = self.enter(maps_1CHW).transpose(0, 1)
+        for norm, attention, store in zip(
+            self.attention_norms, self.attentions, stores, strict=True
+        ):
+            position = attention.position[slot].to(tokens_S1C.dtype)
+            q, k, v = (attention.heads(x) for x in attention.project(norm(tokens_S1C) + position))
+            tokens_S1C = tokens_S1C + attention.attend(q, *store.extend(slot, k, v))
+        return self.leave(maps_1CHW, tokens_S1C.transpose(0, 1))

@@ -38,6 +38,21 @@ class Attention(nn.Module):
             q_BNPH, k_BNPH = apply_rope(q_BNPH, rope), apply_rope(k_BNPH, rope)
         return q_BNPH, k_BNPH, v_BNPH
 
+    def query(self, x_BPC: Tensor, rope: RopeTables | None = None) -> Tensor:
+        """Project tokens to queries only, [B, N, P, H]."""
+        width = x_BPC.shape[-1]
+        weight, bias = self.qkv.weight[:width], self.qkv.bias[:width]
+        q_BNPH = self.q_norm(self._split(F.linear(x_BPC, weight, bias), 1)[0])
+        return q_BNPH if rope is None else apply_rope(q_BNPH, rope)
+
+    def key_value(self, x_BPC: Tensor, rope: RopeTables | None = None) -> tuple[Tensor, Tensor]:
+        """Project tokens to keys and values only, each [B, N, P, H]."""
+        width = x_BPC.shape[-1]
+        weight, bias = self.qkv.weight[width:], self.qkv.bias[width:]
+        k_BNPH, v_BNPH = self._split(F.linear(x_BPC, weight, bias), 2)
+        k_BNPH = self.k_norm(k_BNPH)
+        return (k_BNPH if rope is None else apply_rope(k_BNPH, rope)), v_BNPH
+
     def attend(
         self, q_BNPH: Tensor, k_BNSH: Tensor, v_BNSH: Tensor, mask: Tensor | None = None
     ) -> Tensor:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gemdepth_ros.model.layers.attention import Attention
+from gemdepth_ros.model.layers.key_value import KeyValueStore
 from gemdepth_ros.model.layers.rope import RopeTables
 
 
@@ -62,6 +63,13 @@ class Block(nn.Module):
     ) -> Tensor:
         """Transform tokens [B, P, C] that attend to each other."""
         return self.finish(x_BPC, self.attn(self.norm1(x_BPC), rope, mask))
+
+    def step(
+        self, x_BPC: Tensor, slot: int, store: KeyValueStore, rope: RopeTables | None = None
+    ) -> Tensor:
+        """Transform one frame's tokens, which attend to themselves and to earlier frames."""
+        q_BNPH, k_BNPH, v_BNPH = self.attn.query_key_value(self.norm1(x_BPC), rope)
+        return self.finish(x_BPC, self.attn.attend(q_BNPH, *store.extend(slot, k_BNPH, v_BNPH)))
 
     def finish(self, x_BPC: Tensor, attended_BPC: Tensor) -> Tensor:
         """Add attention's result and the MLP to the residual stream."""
