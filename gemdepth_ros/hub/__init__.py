@@ -5,10 +5,17 @@ Neither torch nor ROS is imported here, and the hub's client only when something
 
 from __future__ import annotations
 
-from gemdepth_ros.hub.cache import add_file, cache_folder, locate, verify_entry, weights_path
+from gemdepth_ros.hub.cache import (
+    add_file,
+    cache_folder,
+    locate,
+    missing_weights,
+    verify_entry,
+    weights_path,
+)
 from gemdepth_ros.hub.catalogue import CATALOGUE, WeightsEntry, find_entry
 from gemdepth_ros.hub.download import download
-from gemdepth_ros.hub.records import ChecksumRecord, read_record, record_path, verify
+from gemdepth_ros.hub.records import ChecksumRecord, read_record, record_path, sha256_of, verify
 
 __all__ = [
     'CATALOGUE',
@@ -19,8 +26,10 @@ __all__ = [
     'download',
     'find_entry',
     'locate',
+    'missing_weights',
     'read_record',
     'record_path',
+    'sha256_of',
     'verify',
     'verify_entry',
     'weights_path',

@@ -44,6 +44,14 @@ def placing_by_hand(entry: WeightsEntry) -> str:
     )
 
 
+def missing_weights(entry: WeightsEntry) -> WeightsError:
+    """Return the error for weights that were never fetched."""
+    return WeightsError(
+        f"weights {entry.name} are not on this machine; run 'gemdepth-ros weights get "
+        f"{entry.name}', or {placing_by_hand(entry)}"
+    )
+
+
 def verify_entry(entry: WeightsEntry) -> ChecksumRecord:
     """Check the cached file of a catalogue entry against its record.
 
@@ -52,10 +60,7 @@ def verify_entry(entry: WeightsEntry) -> ChecksumRecord:
     """
     path = weights_path(entry)
     if not path.is_file():
-        raise WeightsError(
-            f"weights {entry.name} are not on this machine; run 'gemdepth-ros weights get "
-            f"{entry.name}', or {placing_by_hand(entry)}"
-        )
+        raise missing_weights(entry)
     return verify(path)
 
 
