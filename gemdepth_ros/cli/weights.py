@@ -62,11 +62,11 @@ def run(args: argparse.Namespace) -> int:
 
 def _list() -> int:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from gemdepth_ros.hub import CATALOGUE
 
-    table = Table('name', 'network', 'here', 'licence', 'page')
+    table = Table('name', 'network', 'here', 'licence', Column('page', overflow='fold'))
     for entry in CATALOGUE.values():
         table.add_row(entry.name, entry.preset, _presence(entry), entry.licence, entry.page)
     Console().print(table)
