@@ -1,0 +1,58 @@
+"""What tests of several folders share: the thread limit, the reference data, small networks."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from gemdepth_ros.model import GemDepth, GemDepthConfig
+
+# Before torch is loaded: small networks gain nothing from more threads, and processes that tests
+# start inherit the limit.
+os.environ.setdefault('OMP_NUM_THREADS', '2')
+
+SHARED = Path(__file__).parents[2] / 'shared'
+
+
+@pytest.fixture(scope='session')
+def shared() -> Path:
+    """Folder with reference and real data beside the repository; skips where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip('no ../shared beside the repository')
+    return SHARED
+
+
+@pytest.fixture(scope='session')
+def tiny_config() -> GemDepthConfig:
+    """A network with all parts of the real one and half a million parameters."""
+    from gemdepth_ros.model import GemDepthConfig
+    from gemdepth_ros.model.config import EncoderConfig
+
+    return GemDepthConfig(
+        encoder=EncoderConfig(width=64, depth=4, heads=2, levels=(0, 1, 2, 3)),
+        heads=4,
+        camera_head_heads=4,
+        camera_head_depth=1,
+        features=32,
+        out_channels=(16, 16, 32, 32),
+    )
+
+
+@pytest.fixture(scope='session')
+def tiny_model(tiny_config: GemDepthConfig) -> GemDepth:
+    """The tiny network on seeded weights; tests must not change it."""
+    from gemdepth_ros.model import build_gemdepth
+
+    return build_gemdepth(tiny_config)
+
+
+@pytest.fixture(scope='session')
+def small_model() -> GemDepth:
+    """The preset ``small`` on seeded weights; tests must not change it."""
+    from gemdepth_ros.model import build_gemdepth
+
+    return build_gemdepth('small')
