@@ -194,3 +194,31 @@ def test_real_predictor_keeps_few_frames_alive(tmp_path: Path, tiny_model: GemDe
         write_results(clip(), lambda images: predictor.stream(images, 28), results, 16)
     assert results.count == 60
     assert most <= 16
+
+
+@pytest.mark.usefixtures('tiny_preset')
+@pytest.mark.parametrize(
+    ('failure', 'expected'),
+    [
+        (OSError(28, 'No space left on device'), 'No space left on device'),
+        (torch.OutOfMemoryError('CUDA out of memory'), '--window 16 or 8'),
+    ],
+)
+def test_full_disk_and_full_gpu_are_one_line(
+    video: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    failure: Exception,
+    expected: str,
+) -> None:
+    def fail(*values: object) -> dict[str, object]:
+        raise failure
+
+    monkeypatch.setattr('gemdepth_ros.media.disparity_files.DisparityWriter.write', fail)
+    out = tmp_path / 'out'
+    assert main(['infer', str(video), '-o', str(out), *QUICK]) == 1
+    error = capsys.readouterr().err.strip()
+    assert expected in error
+    assert len(error.splitlines()) == 1
+    assert index_of(out)['complete'] is False
