@@ -1,0 +1,147 @@
+"""The camera's topics: callbacks that only enqueue, and CameraInfo paired by stamp."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from gemdepth_ros.pipeline.latest_queue import LatestQueue
+from gemdepth_ros.ros.conversions import stamp_to_ns
+from gemdepth_ros.ros.node_config import NodeConfig
+from gemdepth_ros.ros.qos import FollowingSubscription
+from gemdepth_ros.ros.statistics import NodeStatistics
+from gemdepth_ros.ros.transport import TransportCounter
+
+FOLLOW_PERIOD_S = 0.5  # how often the publishers' quality of service is looked at
+CAMERA_INFO_DEPTH = 32  # messages kept for pairing: three seconds at 10 Hz
+CAMERA_INFO_WAIT_S = 0.1  # an image may arrive this much before its CameraInfo
+
+
+@dataclass(frozen=True, eq=False)
+class QueuedImage:
+    """An image message as it arrived, not decoded yet.
+
+    Attributes:
+        message: sensor_msgs/Image or CompressedImage.
+        arrived_s: time of its callback on the steady clock [s].
+    """
+
+    message: Any
+    arrived_s: float
+
+
+class CameraInfoBuffer:
+    """The newest CameraInfo messages; filled by callbacks, searched by the worker."""
+
+    def __init__(self, capacity: int = CAMERA_INFO_DEPTH) -> None:
+        self._messages: deque[tuple[int, Any]] = deque(maxlen=capacity)
+        self._changed = threading.Condition()
+        self._patient = True
+
+    def add(self, message: Any) -> None:
+        """Keep a message."""
+        with self._changed:
+            self._messages.append((stamp_to_ns(message.header.stamp), message))
+            self._changed.notify_all()
+
+    def find(
+        self, stamp_ns: int, size: tuple[int, int], tolerance_s: float, wait_s: float = 0.0
+    ) -> Any | None:
+        """Return the CameraInfo of an image: same stamp, else the newest within the tolerance.
+
+        One of another size is returned only when none fits, so that its numbers can be reported.
+
+        Args:
+            stamp_ns: stamp of the image [ns].
+            size: (height, width) of the image [px].
+            tolerance_s: largest difference of the stamps [s].
+            wait_s: how long to wait for a fitting one [s]; after a vain wait the next calls do
+                not wait, until one fits again.
+        """
+        with self._changed:
+            self._patient = self._changed.wait_for(
+                lambda: self._pick(stamp_ns, size, tolerance_s) is not None,
+                wait_s if self._patient else 0.0,
+            )
+            fitting = self._pick(stamp_ns, size, tolerance_s)
+            return fitting or self._pick(stamp_ns, None, tolerance_s)
+
+    def _pick(self, stamp_ns: int, size: tuple[int, int] | None, tolerance_s: float) -> Any | None:
+        near = None
+        for message_ns, message in reversed(self._messages):
+            if size is not None and (message.height, message.width) != size:
+                continue
+            if message_ns == stamp_ns:
+                return message
+            if near is None and abs(message_ns - stamp_ns) <= tolerance_s * 1e9:
+                near = message
+        return near
+
+
+class CameraInput:
+    """Subscriptions to one camera."""
+
+    def __init__(
+        self,
+        node: Node,
+        config: NodeConfig,
+        queue: LatestQueue[QueuedImage],
+        statistics: NodeStatistics,
+    ) -> None:
+        self.camera_infos = CameraInfoBuffer()
+        self._node = node
+        self._queue = queue
+        self._statistics = statistics
+        self._transport = TransportCounter(lambda: self._images.publisher_ids())
+        self._infos = FollowingSubscription(
+            node, CameraInfo, 'camera_info', self._on_camera_info, config.qos, CAMERA_INFO_DEPTH
+        )
+        if config.image_transport == 'compressed':
+            kind, topic = CompressedImage, f'{node.resolve_topic_name("image")}/compressed'
+        else:
+            kind, topic = Image, 'image'
+        self._images = FollowingSubscription(node, kind, topic, self._on_image, config.qos)
+        # The steady clock: with use_sim_time the node's clock stands still while a bag pauses.
+        self._timer = node.create_timer(
+            FOLLOW_PERIOD_S, self._follow, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
+
+    @property
+    def topic(self) -> str:
+        """Resolved name of the image topic."""
+        return self._images.topic
+
+    def find_camera_info(
+        self, stamp_ns: int, size: tuple[int, int], tolerance_s: float
+    ) -> Any | None:
+        """Return the CameraInfo of an image, or None; see ``CameraInfoBuffer.find``."""
+        expected = self._node.count_publishers(self._infos.topic) > 0
+        wait_s = CAMERA_INFO_WAIT_S if expected else 0.0
+        return self.camera_infos.find(stamp_ns, size, tolerance_s, wait_s)
+
+    def destroy(self) -> None:
+        """Unsubscribe."""
+        self._node.destroy_timer(self._timer)
+        self._images.destroy()
+        self._infos.destroy()
+
+    def _follow(self) -> None:
+        self._images.follow()
+        self._infos.follow()
+
+    def _on_camera_info(self, message: Any, _info: dict[str, Any]) -> None:
+        self.camera_infos.add(message)
+
+    def _on_image(self, message: Any, info: dict[str, Any]) -> None:
+        now_s = time.monotonic()
+        lost = self._transport.lost_before(info.get('publication_sequence_number'))
+        self._statistics.arrived(now_s, lost)
+        dropped = self._queue.put(QueuedImage(message, now_s), lost)
+        self._statistics.counter.dropped(dropped)

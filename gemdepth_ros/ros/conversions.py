@@ -1,0 +1,180 @@
+"""ROS messages to and from the package's values; nowhere else are messages read or filled.
+
+``data`` of an image or a cloud is an ``array.array``: it is filled through its buffer
+(``frombytes``) and read without a copy (``numpy.frombuffer``); assigning a list or an ndarray
+costs a hundred times as much.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import Pose
+from scipy.spatial.transform import Rotation
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
+from std_msgs.msg import Header
+
+from gemdepth_ros.interfaces import (
+    Float32Array,
+    Float64Array,
+    OrganizedCloud,
+    PinholeIntrinsics,
+    UInt8Array,
+    WindowPoses,
+)
+from gemdepth_ros.msg import RelativePoses
+from gemdepth_ros.ros.image_formats import decode_compressed, decode_raw
+
+DepthEncoding = Literal['32FC1', '16UC1']
+LARGEST_MM = 65535  # of 16UC1
+_BIG_ENDIAN_HERE = sys.byteorder == 'big'
+
+
+def stamp_to_ns(stamp: Any) -> int:
+    """Return a builtin_interfaces/Time in nanoseconds."""
+    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
+
+
+def ns_to_stamp(stamp_ns: int) -> Any:
+    """Return nanoseconds as a builtin_interfaces/Time."""
+    seconds, nanoseconds = divmod(stamp_ns, 1_000_000_000)
+    return Time(sec=seconds, nanosec=nanoseconds)
+
+
+def header(stamp_ns: int, frame_id: str) -> Any:
+    """Return a std_msgs/Header."""
+    return Header(stamp=ns_to_stamp(stamp_ns), frame_id=frame_id)
+
+
+def image_to_rgb(message: Any) -> UInt8Array:
+    """Return the pixels of a sensor_msgs/Image or CompressedImage as RGB.
+
+    Returns:
+        uint8 [H, W, 3]; for an ``rgb8`` image without a copy.
+
+    Raises:
+        ImageError: the image cannot be decoded.
+    """
+    data = np.frombuffer(message.data, np.uint8)
+    if hasattr(message, 'format'):
+        return decode_compressed(data, message.format)
+    return decode_raw(
+        data,
+        message.encoding,
+        message.height,
+        message.width,
+        message.step,
+        bool(message.is_bigendian),
+    )
+
+
+def image_message(
+    pixels: npt.NDArray[np.generic], encoding: str, stamp_ns: int, frame_id: str
+) -> Any:
+    """Return a sensor_msgs/Image without row padding.
+
+    Args:
+        pixels: [H, W] or [H, W, channels] of the encoding's type.
+        encoding: as in sensor_msgs/Image.
+        stamp_ns: capture time [ns].
+        frame_id: the camera's optical frame.
+    """
+    pixels = np.ascontiguousarray(pixels)
+    message = Image(header=header(stamp_ns, frame_id), encoding=encoding)
+    message.height, message.width = pixels.shape[:2]
+    message.step = pixels.strides[0]
+    message.is_bigendian = int(_BIG_ENDIAN_HERE)
+    message.data.frombytes(pixels.data.cast('B'))
+    return message
+
+
+def depth_message(
+    depth_m: Float32Array, encoding: DepthEncoding, stamp_ns: int, frame_id: str
+) -> Any:
+    """Return a depth image (REP 118).
+
+    Args:
+        depth_m: float32 [H, W]; NaN unknown, +Inf beyond range.
+        encoding: ``32FC1`` keeps the values; ``16UC1`` is millimetres, 0 for both of the above,
+            65.535 m at most.
+        stamp_ns: capture time [ns].
+        frame_id: the camera's optical frame.
+    """
+    if encoding == '32FC1':
+        return image_message(depth_m.astype(np.float32, copy=False), encoding, stamp_ns, frame_id)
+    known = np.where(np.isfinite(depth_m), depth_m, 0.0)
+    millimetres = np.clip(np.rint(known * 1000.0), 0, LARGEST_MM).astype(np.uint16)
+    return image_message(millimetres, encoding, stamp_ns, frame_id)
+
+
+def camera_info_message(camera: PinholeIntrinsics, stamp_ns: int, frame_id: str) -> Any:
+    """Return the CameraInfo of a rectified image: K and P, no distortion."""
+    message = CameraInfo(header=header(stamp_ns, frame_id), distortion_model='plumb_bob')
+    message.height, message.width = camera.height, camera.width
+    fx, fy, cx, cy = camera.fx, camera.fy, camera.cx, camera.cy
+    message.d = [0.0] * 5
+    message.k = [fx, 0.0, cx, 0.0, fy, cy, 0.0, 0.0, 1.0]
+    message.r = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
+    message.p = [fx, 0.0, cx, 0.0, 0.0, fy, cy, 0.0, 0.0, 0.0, 1.0, 0.0]
+    return message
+
+
+def cloud_message(cloud: OrganizedCloud, stamp_ns: int, frame_id: str) -> Any:
+    """Return an organised PointCloud2: x, y, z and packed rgb, 16 bytes per point."""
+    height, width = cloud.xyz.shape[:2]
+    # OpenCV widens rows of 3 to rows of 4 several times faster than numpy's assignment.
+    points = cv2.cvtColor(np.ascontiguousarray(cloud.xyz, np.float32), cv2.COLOR_RGB2RGBA)
+    bgra = cv2.cvtColor(np.ascontiguousarray(cloud.rgb), cv2.COLOR_RGB2BGRA)
+    # The bits 0x00RRGGBB in a float, as PCL and RViz read it; written as an integer, because a
+    # float copy may change bits that happen to spell a NaN.
+    packed = bgra.view('<u4')[..., 0] & 0x00FFFFFF
+    points.view(np.uint32)[..., 3] = packed
+    message = PointCloud2(header=header(stamp_ns, frame_id), height=height, width=width)
+    message.fields = [
+        PointField(name=name, offset=4 * i, datatype=PointField.FLOAT32, count=1)
+        for i, name in enumerate(('x', 'y', 'z', 'rgb'))
+    ]
+    message.point_step, message.row_step = 16, 16 * width
+    message.is_bigendian = _BIG_ENDIAN_HERE
+    message.is_dense = False
+    message.data.frombytes(points.data.cast('B'))
+    return message
+
+
+def fill_vector(vector: Any, xyz: npt.NDArray[np.floating[Any]]) -> None:
+    """Write three numbers into a Point or a Vector3."""
+    vector.x, vector.y, vector.z = (float(value) for value in xyz)
+
+
+def fill_rotation(quaternion: Any, rotation: Float64Array) -> None:
+    """Write a rotation matrix float64 [3, 3] into a Quaternion."""
+    x, y, z, w = Rotation.from_matrix(rotation).as_quat()
+    quaternion.x, quaternion.y = float(x), float(y)
+    quaternion.z, quaternion.w = float(z), float(w)
+
+
+def window_message(
+    window: WindowPoses, frame_id: str, scale: float, scale_std: float, metric: bool
+) -> Any:
+    """Return the window's relative poses.
+
+    Args:
+        window: poses of the frames in the reference (first) one.
+        frame_id: the camera's optical frame.
+        scale: metres per unit of the translations; NaN when unknown.
+        scale_std: its standard deviation; NaN when unknown.
+        metric: whether ``scale`` may be trusted.
+    """
+    message = RelativePoses(header=header(window.stamps_ns[0], frame_id))
+    message.stamps = [ns_to_stamp(stamp_ns) for stamp_ns in window.stamps_ns]
+    message.poses = [Pose() for _ in window.stamps_ns]
+    for pose, transform in zip(message.poses, window.reference_from_camera, strict=True):
+        fill_vector(pose.position, transform[:3, 3])
+        fill_rotation(pose.orientation, transform[:3, :3])
+    message.scale, message.scale_std, message.metric = scale, scale_std, metric
+    return message

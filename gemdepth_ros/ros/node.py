@@ -1,0 +1,233 @@
+"""The lifecycle node: parameters, transitions, and the wiring between them."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
+from std_srvs.srv import Trigger
+
+from gemdepth_ros.errors import ConfigError
+from gemdepth_ros.interfaces import ResetReason
+from gemdepth_ros.pipeline.config import PipelineConfig
+from gemdepth_ros.ros.callbacks import logged_transition
+from gemdepth_ros.ros.diagnostics import DiagnosticsPublisher
+from gemdepth_ros.ros.frame_processor import Pipeline
+from gemdepth_ros.ros.log_forwarding import forward_logging, stop_forwarding
+from gemdepth_ros.ros.parameters import NodeParameters
+from gemdepth_ros.ros.publishers import OutputPublishers
+from gemdepth_ros.ros.statistics import Snapshot
+from gemdepth_ros.ros.status import status_message
+from gemdepth_ros.ros.stream import Stream
+
+PipelineFactory = Callable[[PipelineConfig], Pipeline]
+SUCCESS, FAILURE, ERROR = (
+    TransitionCallbackReturn.SUCCESS,
+    TransitionCallbackReturn.FAILURE,
+    TransitionCallbackReturn.ERROR,
+)
+
+
+def depth_pipeline(config: PipelineConfig) -> Pipeline:
+    """Return the real pipeline."""
+    from gemdepth_ros.pipeline import DepthPipeline  # here, because torch takes seconds to load
+
+    return DepthPipeline(config)
+
+
+class GemDepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
+    """Images in; depth, cloud and camera motion out.
+
+    Configure loads the network, activate subscribes and starts the worker, deactivate stops both
+    and keeps the network, cleanup frees everything.
+    """
+
+    def __init__(
+        self,
+        *,
+        pipeline_factory: PipelineFactory = depth_pipeline,
+        node_name: str = 'depth_node',
+        **rclpy_arguments: Any,
+    ) -> None:
+        """Declare parameters and publish diagnostics; all else begins with configure.
+
+        Args:
+            pipeline_factory: makes the pipeline while configuring.
+            node_name: name of the node.
+            **rclpy_arguments: to rclpy's LifecycleNode.
+
+        Raises:
+            ConfigError: a given parameter has a wrong type or is out of range.
+        """
+        super().__init__(node_name, **rclpy_arguments)
+        self._pipeline_factory = pipeline_factory
+        self._pipeline: Pipeline | None = None
+        self._outputs: OutputPublishers | None = None
+        self._reset_service: Any = None
+        self._stream: Stream | None = None
+        self._active = False
+        self._fault = ''
+        self._settings = NodeParameters(self, lambda: self._pipeline is not None)
+        self._logging = forward_logging(self.get_logger())
+        self._worker_failed = self.create_guard_condition(self._deactivate_after_failure)
+        self._diagnostics = DiagnosticsPublisher(
+            self, self._snapshot, lambda: self._settings.node_config
+        )
+
+    def autostart(self) -> None:
+        """Configure and activate, if the parameter ``autostart`` says so."""
+        if not self.get_parameter('autostart').value:
+            return
+        if self.trigger_configure() == SUCCESS:
+            self.trigger_activate()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a worker is still at a frame, be it one that nobody waits for."""
+        return self._stream is not None and self._stream.worker.alive
+
+    # ---- transitions
+
+    @logged_transition(FAILURE)
+    def on_configure(self, state: Any) -> Any:
+        """Load the network and create the topics."""
+        config, pipeline_config = self._settings.read()
+        self._fault = ''
+        self._pipeline = self._pipeline_factory(pipeline_config)
+        if config.warm_up_height:
+            self._pipeline.warm_up(config.warm_up_height, config.warm_up_width)
+        self._outputs = OutputPublishers(self, config)
+        self._reset_service = self.create_service(Trigger, '~/reset', self._on_reset)
+        self.get_logger().info(f'configured; weights: {self._pipeline.weights_description}')
+        return super().on_configure(state)
+
+    @logged_transition(FAILURE)
+    def on_activate(self, state: Any) -> Any:
+        """Subscribe and start the worker."""
+        assert self._pipeline is not None
+        assert self._outputs is not None
+        if self.busy:
+            raise ConfigError('a frame from before the last stop is still in work; try again')
+        self._fault = ''
+        result = super().on_activate(state)  # enables the publishers
+        self._stream = Stream(
+            self,
+            lambda: self._settings.node_config,
+            self._pipeline,
+            self._outputs,
+            self._publish_status,
+            self._on_worker_failure,
+        )
+        self._active = True
+        return result
+
+    @logged_transition(ERROR)
+    def on_deactivate(self, state: Any) -> Any:
+        """Stop subscriptions and worker; keep the network."""
+        self._stop_stream()
+        return super().on_deactivate(state)
+
+    @logged_transition(ERROR)
+    def on_cleanup(self, state: Any) -> Any:
+        """Free everything that configure made."""
+        self.release()
+        return super().on_cleanup(state)
+
+    @logged_transition(ERROR)
+    def on_shutdown(self, state: Any) -> Any:
+        """Free everything, from any state."""
+        self.release()
+        return super().on_shutdown(state)
+
+    @logged_transition(FAILURE)
+    def on_error(self, state: Any) -> Any:
+        """Free everything after a transition failed; the node can be configured again."""
+        self.release()
+        return SUCCESS
+
+    def undo(self, transition: str, fault: str) -> None:
+        """Return to the state before a transition that failed."""
+        self._fault = fault
+        if transition == 'on_activate':
+            self._stop_stream()
+        else:
+            self.release()
+
+    # ---- stopping
+
+    def release(self) -> None:
+        """Stop and free everything that is there; harmless when nothing is."""
+        self._stop_stream()
+        if self._reset_service is not None:
+            self.destroy_service(self._reset_service)
+            self._reset_service = None
+        if self._outputs is not None:
+            self._outputs.destroy()
+            self._outputs = None
+        if self._pipeline is not None:
+            close, self._pipeline = self._pipeline.close, None
+            if self._stream is not None:
+                self._stream.worker.when_ended(close)
+            else:
+                close()
+
+    def destroy_node(self) -> None:
+        """Free everything and leave the graph."""
+        self.release()
+        stop_forwarding(self._logging)
+        super().destroy_node()
+
+    def _stop_stream(self) -> None:
+        if not self._active or self._stream is None:
+            return
+        self._active = False
+        if not self._stream.stop():
+            self.get_logger().warning(
+                'stopped; the frame in work takes longer than stop_timeout_s and is thrown away'
+            )
+
+    # ---- callbacks
+
+    def _on_worker_failure(self, error: Exception) -> None:
+        """Report what ended the worker; called on its thread."""
+        text = ''.join(traceback.format_exception(error))
+        self.get_logger().error(f'the worker failed; the node deactivates itself:\n{text}')
+        self._fault = f'the worker failed: {type(error).__name__}: {error}'
+        self._worker_failed.trigger()  # transitions belong to the executor's thread
+
+    def _deactivate_after_failure(self) -> None:
+        if self._active:
+            self.trigger_deactivate()
+
+    def _on_reset(self, _request: Any, response: Any) -> Any:
+        if self._active and self._stream is not None:
+            self._stream.reset()
+            response.success, response.message = True, 'the next frame starts anew'
+        elif self._pipeline is not None and not self.busy:
+            self._pipeline.reset(ResetReason.REQUEST)
+            response.success, response.message = True, 'reset while inactive'
+        else:
+            response.success, response.message = False, 'a frame is in work; try again'
+        return response
+
+    def _publish_status(self) -> None:
+        if self._outputs is not None:
+            self._outputs.publish_status(status_message(self._snapshot()))
+
+    def _snapshot(self) -> Snapshot:
+        stream, pipeline = self._stream, self._pipeline
+        work = Snapshot(time.monotonic()) if stream is None else stream.statistics.snapshot()
+        if pipeline is None:
+            return replace(work, state='unconfigured', fault=self._fault)
+        return replace(
+            work,
+            state='active' if self._active else 'inactive',
+            fault=self._fault,
+            mode=pipeline.config.streaming.mode,
+            weights=pipeline.weights_description,
+            trained=pipeline.trained,
+        )

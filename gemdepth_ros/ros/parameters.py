@@ -1,0 +1,118 @@
+"""ROS parameters from the configuration dataclasses, and back.
+
+The dataclasses are the only source: names, types, defaults, texts and ranges are read from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
+from rclpy.exceptions import ParameterException
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from gemdepth_ros.errors import ConfigError
+from gemdepth_ros.pipeline.config import PipelineConfig
+from gemdepth_ros.ros.config_fields import ConfigField, build_config, coerced, config_fields
+from gemdepth_ros.ros.node_config import NodeConfig
+
+FIELDS = (*config_fields(NodeConfig), *config_fields(PipelineConfig))
+FOREIGN = ('qos_overrides.', 'use_sim_time', 'start_type_description_service')
+
+
+class NodeParameters:
+    """The node's parameters: declared, checked, and read into the configuration."""
+
+    def __init__(self, node: Node, configured: Callable[[], bool]) -> None:
+        """Declare the parameters on ``node``.
+
+        Args:
+            node: where they are declared.
+            configured: whether the values have been used, so that a change comes too late.
+
+        Raises:
+            ConfigError: a given value has the wrong type or is out of range.
+        """
+        self._node = node
+        self._configured = configured
+        for field in FIELDS:
+            _declare(node, field)
+        self._warn_of_unknown()
+        self.node_config = NodeConfig()
+        node.add_on_set_parameters_callback(self._on_change)
+
+    def read(self) -> tuple[NodeConfig, PipelineConfig]:
+        """Return the configuration of this moment.
+
+        Raises:
+            ConfigError: a value is out of range or contradicts another one.
+        """
+        values = self._values({})
+        self.node_config = build_config(NodeConfig, values)
+        return self.node_config, build_config(PipelineConfig, values)
+
+    def _on_change(self, parameters: Iterable[Parameter]) -> SetParametersResult:
+        """Accept a change that takes effect; refuse every other one with the reason."""
+        ours = {field.name: field for field in FIELDS}
+        changes = {p.name: p.value for p in parameters if p.name in ours}
+        late = [name for name in changes if not ours[name].live]
+        if late and self._configured():
+            return SetParametersResult(
+                successful=False,
+                reason=f'{", ".join(late)} is read while configuring: clean the node up first',
+            )
+        try:
+            values = self._values(changes)
+            node_config = build_config(NodeConfig, values)
+            build_config(PipelineConfig, values)
+        except ConfigError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        self.node_config = node_config
+        return SetParametersResult(successful=True)
+
+    def _values(self, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """Return all values by name, with the changes made."""
+        now = {field.name: self._node.get_parameter(field.name).value for field in FIELDS}
+        return {field.name: coerced(field, {**now, **changes}[field.name]) for field in FIELDS}
+
+    def _warn_of_unknown(self) -> None:
+        """Name the given parameters that nobody declared; rclpy ignores them in silence."""
+        given = getattr(self._node, '_parameter_overrides', {})  # rclpy has no public way
+        for name in given:
+            if self._node.has_parameter(name) or name.startswith(FOREIGN):
+                continue
+            near = [f.name for f in FIELDS if f.name.rsplit('.', 1)[-1] == name.rsplit('.', 1)[-1]]
+            hint = f'; did you mean {" or ".join(near)}?' if near else ''
+            self._node.get_logger().warning(f'unknown parameter {name!r} is ignored{hint}')
+
+
+def _declare(node: Node, field: ConfigField) -> None:
+    try:
+        node.declare_parameter(field.name, field.default, descriptor(field))
+    except ParameterException as error:
+        raise ConfigError(f'parameter {field.name}: {error}') from None
+
+
+def descriptor(field: ConfigField) -> Any:
+    """Return what ``ros2 param describe`` shows, a rcl_interfaces/ParameterDescriptor."""
+    notes = [f'one of: {", ".join(field.choices)}'] if field.choices else []
+    notes += [] if field.live else ['read while configuring']
+    result = ParameterDescriptor(description=field.help, additional_constraints='; '.join(notes))
+    # Types that YAML confuses (30 and 30.0, true and 'true') are sorted out by `coerced`.
+    result.dynamic_typing = field.kind is float or 'true' in field.choices
+    if field.minimum is not None and field.maximum is not None:
+        if field.kind is int:
+            low, high = int(field.minimum), int(field.maximum)
+            result.integer_range = [IntegerRange(from_value=low, to_value=high, step=1)]
+        else:
+            result.floating_point_range = [
+                FloatingPointRange(from_value=field.minimum, to_value=field.maximum, step=0.0)
+            ]
+    return result

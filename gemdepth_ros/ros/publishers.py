@@ -1,0 +1,136 @@
+"""The node's output topics: who listens, and what is sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nav_msgs.msg import Odometry
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from tf2_msgs.msg import TFMessage
+
+from gemdepth_ros.interfaces import OutputRequest, PipelineOutput
+from gemdepth_ros.msg import RelativePoses, Status
+from gemdepth_ros.ros import conversions, transforms
+from gemdepth_ros.ros.node_config import NodeConfig
+from gemdepth_ros.ros.qos import output_qos
+
+METRIC_DEPTH, METRIC_INFO, METRIC_POINTS = '~/depth/image_rect', '~/depth/camera_info', '~/points'
+RELATIVE_DEPTH, RELATIVE_INFO = '~/relative/depth', '~/relative/camera_info'
+RELATIVE_DISPARITY, RELATIVE_POINTS = '~/relative/disparity', '~/relative/points'
+PREVIEW, ODOMETRY, KEYFRAMES = '~/depth/preview', '~/odometry', '~/keyframe_poses'
+TF, STATUS = '/tf', '~/status'
+
+TOPICS = {
+    METRIC_DEPTH: Image,
+    METRIC_INFO: CameraInfo,
+    METRIC_POINTS: PointCloud2,
+    RELATIVE_DEPTH: Image,
+    RELATIVE_DISPARITY: Image,
+    RELATIVE_INFO: CameraInfo,
+    RELATIVE_POINTS: PointCloud2,
+    PREVIEW: Image,
+    ODOMETRY: Odometry,
+    KEYFRAMES: RelativePoses,
+    TF: TFMessage,
+    STATUS: Status,
+}
+
+
+class OutputPublishers:
+    """Publish what somebody listens to, always with the capture stamp and the camera's frame."""
+
+    def __init__(self, node: LifecycleNode, config: NodeConfig) -> None:
+        self._node = node
+        self._config = config
+        self._odometry = transforms.OdometryBuilder(config.odom_frame, config.tf_mode)
+        self._publishers = {
+            topic: node.create_lifecycle_publisher(
+                message_type,
+                topic,
+                output_qos(),
+                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            )
+            for topic, message_type in TOPICS.items()
+            if topic != TF or config.tf_mode != 'none'
+        }
+
+    def destroy(self) -> None:
+        """Remove the topics."""
+        for publisher in self._publishers.values():
+            self._node.destroy_lifecycle_publisher(publisher)
+        self._publishers.clear()
+
+    def request(self) -> OutputRequest:
+        """Return what the pipeline should compute for the present listeners."""
+        return OutputRequest(
+            depth=any(map(self._wanted, (METRIC_DEPTH, RELATIVE_DEPTH, RELATIVE_DISPARITY))),
+            points=self._wanted(METRIC_POINTS) or self._wanted(RELATIVE_POINTS),
+            preview=self._wanted(PREVIEW),
+        )
+
+    def publish(self, output: PipelineOutput) -> None:
+        """Publish everything but the status."""
+        if output.grounding.metric:
+            self._publish_metric(output)
+        else:
+            self._publish_relative(output)
+        if output.preview_rgb is not None:
+            self._send_image(PREVIEW, output.preview_rgb, 'rgb8', output)
+        self._publish_motion(output)
+
+    def publish_status(self, message: Any) -> None:
+        """Publish ~/status."""
+        self._publishers[STATUS].publish(message)
+
+    def _publish_metric(self, output: PipelineOutput) -> None:
+        stamp_ns, frame_id = output.stamp_ns, output.frame_id
+        if output.depth_m is not None and self._wanted(METRIC_DEPTH):
+            encoding = self._config.depth_encoding
+            message = conversions.depth_message(output.depth_m, encoding, stamp_ns, frame_id)
+            self._publishers[METRIC_DEPTH].publish(message)
+        self._send_camera_info(METRIC_INFO, output)
+        self._send_cloud(METRIC_POINTS, output)
+
+    def _publish_relative(self, output: PipelineOutput) -> None:
+        for topic, values in (
+            (RELATIVE_DEPTH, output.relative_depth),
+            (RELATIVE_DISPARITY, output.disparity),
+        ):
+            if values is not None and self._wanted(topic):
+                self._send_image(topic, values, '32FC1', output)
+        self._send_camera_info(RELATIVE_INFO, output)
+        self._send_cloud(RELATIVE_POINTS, output)
+
+    def _publish_motion(self, output: PipelineOutput) -> None:
+        # Built for every frame: the twist needs the previous pose, listeners or not.
+        self._publishers[ODOMETRY].publish(self._odometry.message(output))
+        window = output.motion.window
+        if window is not None and self._wanted(KEYFRAMES):
+            scale, scale_std = transforms.metres_per_unit(output)
+            self._publishers[KEYFRAMES].publish(
+                conversions.window_message(
+                    window, output.frame_id, scale, scale_std, output.motion.metric
+                )
+            )
+        if TF in self._publishers:
+            message = transforms.transforms_message(output, self._config.odom_frame)
+            if message is not None:
+                self._publishers[TF].publish(message)
+
+    def _send_image(self, topic: str, pixels: Any, encoding: str, output: PipelineOutput) -> None:
+        message = conversions.image_message(pixels, encoding, output.stamp_ns, output.frame_id)
+        self._publishers[topic].publish(message)
+
+    def _send_camera_info(self, topic: str, output: PipelineOutput) -> None:
+        message = conversions.camera_info_message(output.camera, output.stamp_ns, output.frame_id)
+        self._publishers[topic].publish(message)
+
+    def _send_cloud(self, topic: str, output: PipelineOutput) -> None:
+        if output.cloud is not None and self._wanted(topic):
+            message = conversions.cloud_message(output.cloud, output.stamp_ns, output.frame_id)
+            self._publishers[topic].publish(message)
+
+    def _wanted(self, topic: str) -> bool:
+        return bool(self._publishers[topic].get_subscription_count() > 0)

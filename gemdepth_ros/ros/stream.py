@@ -1,0 +1,98 @@
+"""One activation of the node: subscriptions, queue and worker, made and ended together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode
+
+from gemdepth_ros.pipeline.latest_queue import LatestQueue
+from gemdepth_ros.pipeline.worker import Worker
+from gemdepth_ros.ros.calibration import Rectifier
+from gemdepth_ros.ros.camera_input import CameraInput, QueuedImage
+from gemdepth_ros.ros.frame_processor import FrameProcessor, Pipeline
+from gemdepth_ros.ros.node_config import NodeConfig
+from gemdepth_ros.ros.publishers import OutputPublishers
+from gemdepth_ros.ros.statistics import NodeStatistics
+
+LOG_PERIOD_S = 5.0  # a camera that sends bad images must not flood the log
+
+
+class Stream:
+    """Everything that exists only while the node is active."""
+
+    def __init__(
+        self,
+        node: LifecycleNode,
+        config: Callable[[], NodeConfig],
+        pipeline: Pipeline,
+        outputs: OutputPublishers,
+        on_status: Callable[[], None],
+        on_failure: Callable[[Exception], None],
+    ) -> None:
+        """Subscribe and start the worker.
+
+        Args:
+            node: owner of subscriptions and timer.
+            config: the settings of this moment.
+            pipeline: used by the worker's thread alone until ``stop``.
+            outputs: the topics.
+            on_status: publishes ~/status; called after each frame and periodically.
+            on_failure: told on the worker's thread what ended the worker.
+        """
+        self.statistics = NodeStatistics()
+        self._node = node
+        self._config = config
+        self._on_status = on_status
+        self._queue: LatestQueue[QueuedImage] = LatestQueue()
+        self._input = CameraInput(node, config(), self._queue, self.statistics)
+        self.statistics.image_topic = self._input.topic
+        self._processor = FrameProcessor(
+            pipeline,
+            outputs,
+            self.statistics,
+            Rectifier(config().input_is_rectified, self._input.topic),
+            self._find_camera_info,
+            self._unwanted,
+            self._report,
+        )
+        self.worker = Worker(self._queue, self._work, on_failure, name='depth_worker')
+        self._timer = node.create_timer(
+            config().status_period_s, on_status, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
+        self.worker.start()
+
+    def reset(self) -> None:
+        """Have the worker forget the past before its next frame."""
+        self.worker.submit(self._reset)
+
+    def stop(self) -> bool:
+        """Unsubscribe and end the worker; return False if its frame took too long.
+
+        The worker then ends after that frame, and throws the result away.
+        """
+        self._node.destroy_timer(self._timer)
+        self._input.destroy()
+        self.statistics.counter.dropped(self.worker.request_stop())
+        return self.worker.join(self._config().stop_timeout_s)
+
+    def _work(self, item: QueuedImage, dropped: int) -> None:
+        self._processor.process(item, dropped)
+        if not self._unwanted():
+            self._on_status()
+
+    def _reset(self) -> None:
+        self._processor.reset()
+        self._on_status()
+
+    def _find_camera_info(self, stamp_ns: int, size: tuple[int, int]) -> Any | None:
+        return self._input.find_camera_info(stamp_ns, size, self._config().camera_info_tolerance_s)
+
+    def _report(self, problem: str) -> None:
+        self.statistics.problem(problem)
+        self._node.get_logger().warning(problem, throttle_duration_sec=LOG_PERIOD_S)
+
+    def _unwanted(self) -> bool:
+        return self.worker.stopping or not self._node.context.ok()

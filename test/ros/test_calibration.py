@@ -1,0 +1,155 @@
+"""Which matrix describes the image, and what rectification does."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+
+from gemdepth_ros.ros.calibration import Calibration, Rectifier, is_rectified
+
+# The calibration of KITTI's 2011_09_26 as bags carry it: K and D of the raw 1392x512 camera,
+# P of the rectified 1242x375 image.
+KITTI_K = [959.791, 0.0, 696.0217, 0.0, 956.9251, 224.1806, 0.0, 0.0, 1.0]
+KITTI_D = [-0.3691481, 0.1968681, 0.001353473, 0.0005677587, -0.06770705]
+KITTI_P = [721.5377, 0, 609.5593, 44.85728, 0, 721.5377, 172.854, 0.2163791, 0, 0, 1, 0.002745884]
+
+
+def camera_info(width=64, height=48, **changes):
+    k = [50.0, 0.0, 31.5, 0.0, 51.0, 23.5, 0.0, 0.0, 1.0]
+    values = {
+        'width': width,
+        'height': height,
+        'distortion_model': 'plumb_bob',
+        'd': [0.0] * 5,
+        'k': k,
+        'r': [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+        'p': [k[0], 0.0, k[2], 0.0, 0.0, k[4], k[5], 0.0, 0.0, 0.0, 1.0, 0.0],
+    }
+    return SimpleNamespace(**{**values, **changes})
+
+
+def kitti(**changes):
+    return camera_info(1242, 375, **{'k': KITTI_K, 'd': KITTI_D, 'p': KITTI_P, **changes})
+
+
+def image(width=64, height=48):
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ('mode', 'topic', 'info', 'rectified'),
+    [
+        ('true', '/camera/image_raw', camera_info(d=[0.1] * 5), True),
+        ('false', '/camera/image_rect', camera_info(), False),
+        ('auto', '/camera/image_rect', kitti(), True),
+        ('auto', '/camera/image_rect_color', kitti(), True),
+        ('auto', '/zed/rgb/color/rect/image', kitti(), True),
+        ('auto', '/camera/direct/image', camera_info(d=[0.1] * 5), False),
+        ('auto', '/camera/image_raw', camera_info(), True),
+        ('auto', '/camera/image_raw', camera_info(d=[]), True),
+        ('auto', '/camera/image_raw', camera_info(d=[0.1] * 5), False),
+        ('auto', '/camera/image_raw', camera_info(d=[0.1] * 5, p=[0.0] * 12), False),
+        ('auto', '/kitti/camera_color_left/image_raw', kitti(), True),
+    ],
+)
+def test_who_is_rectified(mode, topic, info, rectified):
+    verdict, reason = is_rectified(mode, topic, Calibration.from_message(info))
+    assert verdict is rectified
+    assert reason
+
+
+def test_a_raw_camera_with_another_p_is_raw():
+    # What camera_calibration writes: the rectified focal length differs, K fits the image.
+    info = camera_info(
+        d=[-0.3, 0.1, 0.0, 0.0, 0.0], p=[40.0, 0, 30.0, 0, 0, 41.0, 22.0, 0, 0, 0, 1, 0]
+    )
+    assert not is_rectified('auto', '/camera/image_raw', Calibration.from_message(info))[0]
+
+
+def test_rectified_image_is_described_by_p_and_left_alone():
+    rgb = image(1242, 375)
+    result = Rectifier('auto', '/kitti/camera_color_left/image_raw').apply(rgb, kitti())
+    assert result.image_rgb is rgb
+    assert result.note == ''
+    camera = result.camera
+    assert (camera.fx, camera.fy, camera.cx, camera.cy) == (
+        721.5377, 721.5377, 609.5593, 172.854
+    )  # fmt: skip
+
+
+def test_rectified_image_without_p_takes_k():
+    result = Rectifier('true', 'image').apply(image(), camera_info(p=[0.0] * 12))
+    assert (result.camera.fx, result.camera.cy) == (50.0, 23.5)
+
+
+def rectified_points(model, d, k, p):
+    """Where the straight grid of the rectified image lies in the raw one, by OpenCV's formulas."""
+    columns, rows = np.meshgrid(np.arange(8, 56, 8.0), np.arange(8, 40, 8.0))
+    rays = np.stack([(columns - p[0, 2]) / p[0, 0], (rows - p[1, 2]) / p[1, 1]], axis=-1)
+    if model == 'equidistant':
+        raw = cv2.fisheye.distortPoints(rays.reshape(-1, 1, 2), k, d)
+    else:
+        points = np.concatenate([rays, np.ones((*rays.shape[:2], 1))], axis=-1).reshape(-1, 1, 3)
+        raw, _ = cv2.projectPoints(points, np.zeros(3), np.zeros(3), k, d)
+    return np.stack([columns, rows], axis=-1).reshape(-1, 2), raw.reshape(-1, 2)
+
+
+@pytest.mark.parametrize(
+    ('model', 'd'),
+    [
+        ('plumb_bob', [-0.3, 0.1, 0.001, -0.002, 0.0]),
+        ('rational_polynomial', [0.2, -0.1, 0.0, 0.0, 0.02, 0.1, -0.05, 0.01]),
+        ('equidistant', [0.05, -0.01, 0.002, 0.0]),
+    ],
+)
+def test_raw_image_is_rectified_by_its_model(model, d):
+    info = camera_info(
+        distortion_model=model, d=d, p=[45.0, 0, 32.0, 0, 0, 46.0, 24.0, 0, 0, 0, 1, 0]
+    )
+    k, p = np.array(info.k).reshape(3, 3), np.array(info.p).reshape(3, 4)[:, :3]
+    rows, columns = np.indices((48, 64)).astype(np.float32)
+    # An image whose pixel values are its own coordinates tells where each pixel came from.
+    coordinates = np.stack([columns * 3, rows * 3, columns * 0], axis=-1).astype(np.uint8)
+    result = Rectifier('false', 'image').apply(coordinates, info)
+    rectified, raw = rectified_points(model, np.array(d), k, p)
+    inside = ((raw > 1) & (raw < [62, 46])).all(axis=1)
+    assert inside.sum() > 10
+    found = np.array([result.image_rgb[int(v), int(u), :2] for u, v in rectified]) / 3
+    assert np.abs(found - raw)[inside].max() < 0.5
+    assert (result.camera.fx, result.camera.cx) == (45.0, 32.0)
+
+
+def test_maps_are_kept_while_the_calibration_stays():
+    rectifier = Rectifier('false', 'image')
+    info = camera_info(d=[-0.1, 0.0, 0.0, 0.0, 0.0])
+    rectifier.apply(image(), info)
+    maps = rectifier._maps
+    rectifier.apply(image(), camera_info(d=[-0.1, 0.0, 0.0, 0.0, 0.0]))
+    assert rectifier._maps is maps
+    rectifier.apply(image(), camera_info(d=[-0.2, 0.0, 0.0, 0.0, 0.0]))
+    assert rectifier._maps is not maps
+
+
+@pytest.mark.parametrize(
+    ('info', 'words'),
+    [
+        (None, 'no camera_info'),
+        (camera_info(width=32), '32x48 but the image 64x48'),
+        (camera_info(k=[0.0] * 9), 'uncalibrated'),
+        (camera_info(k=[0.0] * 9, p=KITTI_P), 'uncalibrated'),
+        (camera_info(p=[-5.0] + [0.0] * 11), 'unusable'),
+        (camera_info(p=[float('nan')] + [0.0] * 11), 'unusable'),
+        (camera_info(distortion_model='fancy', d=[0.1] * 5), "'fancy' is not supported"),
+        (camera_info(d=[0.1] * 3), '4 or 5'),
+        (camera_info(d=[float('nan')] * 5), 'finite'),
+    ],
+)
+def test_unusable_calibrations_say_why_and_leave_the_image(info, words):
+    rgb = image()
+    result = Rectifier('auto', 'image').apply(rgb, info)
+    assert result.camera is None
+    assert result.image_rgb is rgb
+    assert words in result.note

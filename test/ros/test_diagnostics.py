@@ -1,0 +1,117 @@
+"""The verdict over a snapshot, rule by rule."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+pytest.importorskip('rclpy')
+pytest.importorskip('gemdepth_ros.msg', reason="the package's messages are not built")
+pytestmark = pytest.mark.ros
+
+from gemdepth_ros.interfaces import GroundingState  # noqa: E402
+from gemdepth_ros.pipeline.measurements import FrameCounts, LatencySummary  # noqa: E402
+from gemdepth_ros.ros.diagnostics import ERROR, OK, WARN, status_message, verdict_on  # noqa: E402
+from gemdepth_ros.ros.node_config import NodeConfig  # noqa: E402
+from gemdepth_ros.ros.statistics import OutputFacts, Snapshot  # noqa: E402
+from gemdepth_ros.ros.status import status_message as ros_status  # noqa: E402
+
+METRIC = GroundingState(metric=True, scale=5.0, shift=0.1, sources=('manual',))
+NEWEST = OutputFacts(1, 'cam', (70, 140), 8, METRIC, 1.02)
+GOOD = Snapshot(
+    time_s=100.0,
+    state='active',
+    mode='sliding',
+    weights='file',
+    trained=True,
+    counts=FrameCounts(received=100, processed=90, dropped=10),
+    latency=LatencySummary(50, 50, 80),
+    image_age_s=0.1,
+    image_topic='/image',
+    newest=NEWEST,
+)
+
+
+def verdict(before=None, **changes):
+    return verdict_on(replace(GOOD, **changes), before, NodeConfig())
+
+
+def test_all_well():
+    good = verdict()
+    assert (good.level, good.message) == (OK, 'active')
+    assert good.values['frames received'] == '100'
+    assert good.values['scale'] == '5'
+
+
+@pytest.mark.parametrize(
+    ('changes', 'words'),
+    [
+        ({'trained': False}, 'untrained'),
+        ({'image_age_s': 3.0}, 'no image on /image for 3.0 s'),
+        ({'image_age_s': 3.0, 'counts': FrameCounts()}, 'no image ever on /image'),
+        ({'camera_note': 'no camera_info for this image'}, 'no camera_info'),
+        ({'last_problem': 'image rejected: x', 'problem_age_s': 1.0}, 'image rejected: x'),
+        ({'latency': LatencySummary(50, 50, 1500)}, 'p99 is 1500 ms'),
+        ({'newest': replace(NEWEST, grounding=GroundingState())}, 'relative, not metres'),
+        ({'newest': replace(NEWEST, fov_ratio=1.33)}, '1.33 times'),
+    ],
+)
+def test_warnings(changes, words):
+    found = verdict(**changes)
+    assert found.level == WARN
+    assert words in found.message
+
+
+def test_a_problem_is_forgotten_after_a_while():
+    assert verdict(last_problem='x', problem_age_s=6.0).level == OK
+
+
+def test_an_untrained_network_is_not_asked_for_its_field_of_view():
+    found = verdict(trained=False, newest=replace(NEWEST, fov_ratio=1.33))
+    assert 'times the predicted' not in found.message
+
+
+def test_losses_in_transport_are_judged_since_the_last_verdict():
+    counts = FrameCounts(received=120, processed=100, dropped=20, lost=5)
+    lossy = verdict(before=GOOD, counts=counts)
+    assert lossy.level == WARN
+    assert '5 of 20 images were lost' in lossy.message
+    assert 'FASTRTPS_DEFAULT_PROFILES_FILE' in lossy.message
+    assert verdict(before=replace(GOOD, counts=counts), counts=counts).level == OK
+
+
+def test_a_fault_is_an_error_in_every_state():
+    for state in ('unconfigured', 'inactive', 'active'):
+        found = verdict(state=state, fault='the worker failed')
+        assert found.level == ERROR
+        assert found.message.startswith('the worker failed')
+
+
+def test_several_findings_are_all_named():
+    found = verdict(trained=False, image_age_s=9.0)
+    assert 'untrained' in found.message
+    assert 'no image' in found.message
+
+
+def test_an_inactive_node_is_not_blamed_for_silence():
+    assert verdict(state='inactive', image_age_s=1000.0).level == OK
+
+
+def test_message_of_a_verdict():
+    message = status_message('depth_node: stream', verdict(trained=False))
+    assert message.level == b'\x01'
+    assert {v.key: v.value for v in message.values}['mode'] == 'sliding'
+
+
+def test_status_message_carries_the_numbers():
+    message = ros_status(replace(GOOD, resets={'gap': 2, 'request': 1}, last_reset='gap'))
+    assert (message.frames_received, message.frames_dropped) == (100, 10)
+    assert (message.resets, message.last_reset_reason) == (3, 'gap')
+    assert dict(zip(message.reset_reasons, message.reset_counts, strict=True)) == {
+        'gap': 2, 'request': 1
+    }  # fmt: skip
+    assert (message.input_height, message.input_width) == (70, 140)
+    assert message.metric
+    assert message.header.frame_id == 'cam'
+    assert ros_status(Snapshot(0.0)).header.frame_id == ''
