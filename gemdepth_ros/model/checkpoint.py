@@ -26,6 +26,20 @@ from gemdepth_ros.model.layers.sinusoid import interleaved_sinusoid
 Shape = tuple[int, ...]
 LISTED = 4  # names that an error message lists before it counts the rest
 
+# What PyTorch's restricted unpickler raises on damaged files; found by flipping every bit of one.
+_DAMAGED_PICKLE = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    pickle.UnpicklingError,
+)
+
 # Our name -> the published one; first match wins, the rest of the name is kept.
 _RENAMES: tuple[tuple[str, str], ...] = (
     (r'^encoder\.', 'pretrained.'),
@@ -216,7 +230,7 @@ def load_state(path: str | Path) -> dict[str, Tensor]:
         raise WeightsError(f'{path}: weights must be a .pth, .pt or .safetensors file')
     try:
         loaded = torch.load(path, map_location='cpu', weights_only=True, mmap=True)
-    except (RuntimeError, ValueError, EOFError, OSError, pickle.UnpicklingError) as error:
+    except _DAMAGED_PICKLE as error:
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else 'empty file'
         raise WeightsError(f'cannot read {path} as PyTorch weights: {first_line}') from None
     return _tensors_of(path, loaded)
@@ -239,8 +253,18 @@ def _tensors_of(path: Path, loaded: object) -> dict[str, Tensor]:
 def as_tensors(
     arrays: Mapping[str, Tensor | np.ndarray[tuple[int, ...], np.dtype[np.generic]]],
 ) -> dict[str, Tensor]:
-    """Return a mapping of tensors or numpy arrays as tensors, sharing memory."""
-    return {n: a if isinstance(a, Tensor) else torch.from_numpy(a) for n, a in arrays.items()}
+    """Return a mapping of tensors or numpy arrays as tensors, sharing memory.
+
+    Raises:
+        WeightsError: an array holds something that no tensor can.
+    """
+    tensors = {}
+    for name, array in arrays.items():
+        try:
+            tensors[name] = array if isinstance(array, Tensor) else torch.from_numpy(array)
+        except (TypeError, ValueError) as error:
+            raise WeightsError(f'weights are no numbers: {name}: {error}') from None
+    return tensors
 
 
 def published_state(model: GemDepth) -> dict[str, Tensor]:

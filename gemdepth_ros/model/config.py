@@ -11,6 +11,7 @@ PoseInjection = Literal['always', 'never']
 
 PATCH_SIZE = 14
 MAX_FRAMES = 32  # rows of the temporal tables in the depth head
+MOTION_GROUPS = 32  # of the group norm in the depth head's motion modules
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,17 @@ class EncoderConfig:
     depth: int
     heads: int
     levels: tuple[int, int, int, int]
+
+    def __post_init__(self) -> None:
+        ascending = tuple(sorted(set(self.levels))) == self.levels
+        if (
+            len(self.levels) != 4
+            or not ascending
+            or not 0 <= self.levels[0] <= self.levels[-1] < self.depth
+        ):
+            raise ConfigError(
+                f'levels must be four ascending blocks of 0..{self.depth - 1}, got {self.levels}'
+            )
 
 
 VIT_SMALL = EncoderConfig(width=384, depth=12, heads=6, levels=(2, 5, 8, 11))
@@ -58,6 +70,8 @@ class GemDepthConfig:
     pose_injection: PoseInjection = 'always'
 
     def __post_init__(self) -> None:
+        if self.heads < 2 or self.heads % 2:
+            raise ConfigError(f'heads must be even and positive, got {self.heads}')
         width = self.encoder.width
         for divisor, what in (
             (2 * self.heads, 'twice the heads'),  # two RoPE halves of every spatial head
@@ -66,12 +80,16 @@ class GemDepthConfig:
         ):
             if width % divisor:
                 raise ConfigError(f'width {width} must be divisible by {what} ({divisor})')
-        if self.heads % 2:
-            raise ConfigError(f'heads must be even, got {self.heads}')
         if (2 * width) % self.camera_head_heads:
             raise ConfigError(
                 f'twice the width ({2 * width}) must be divisible by camera_head_heads '
                 f'({self.camera_head_heads})'
+            )
+        mixed = (*self.out_channels[2:], self.features)
+        if any(channels % MOTION_GROUPS for channels in mixed):
+            raise ConfigError(
+                f'features and the last two out_channels must be divisible by {MOTION_GROUPS}, '
+                f'got {self.features} and {self.out_channels}'
             )
         if self.pose_injection not in ('always', 'never'):
             raise ConfigError(
