@@ -1,0 +1,144 @@
+"""Builders of the other messages of a recording: camera, motion, static transforms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rosbags.typesys.stores.ros2_jazzy import geometry_msgs__msg__Point as Point
+from rosbags.typesys.stores.ros2_jazzy import geometry_msgs__msg__Pose as Pose
+from rosbags.typesys.stores.ros2_jazzy import (
+    geometry_msgs__msg__PoseWithCovariance as PoseWithCovariance,
+)
+from rosbags.typesys.stores.ros2_jazzy import geometry_msgs__msg__Quaternion as Quaternion
+from rosbags.typesys.stores.ros2_jazzy import geometry_msgs__msg__Transform as Transform
+from rosbags.typesys.stores.ros2_jazzy import (
+    geometry_msgs__msg__TransformStamped as TransformStamped,
+)
+from rosbags.typesys.stores.ros2_jazzy import geometry_msgs__msg__Twist as Twist
+from rosbags.typesys.stores.ros2_jazzy import (
+    geometry_msgs__msg__TwistWithCovariance as TwistWithCovariance,
+)
+from rosbags.typesys.stores.ros2_jazzy import geometry_msgs__msg__Vector3 as Vector3
+from rosbags.typesys.stores.ros2_jazzy import nav_msgs__msg__Odometry as Odometry
+from rosbags.typesys.stores.ros2_jazzy import sensor_msgs__msg__CameraInfo as CameraInfo
+from rosbags.typesys.stores.ros2_jazzy import (
+    sensor_msgs__msg__RegionOfInterest as RegionOfInterest,
+)
+from rosbags.typesys.stores.ros2_jazzy import tf2_msgs__msg__TFMessage as TFMessage
+from scipy.spatial.transform import Rotation
+
+from gemdepth_ros.bags.stamps import header_message
+from gemdepth_ros.geometry.se3 import from_parts, quaternion_xyzw
+from gemdepth_ros.interfaces import PinholeIntrinsics
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gemdepth_ros.interfaces import Float64Array
+
+
+def camera_info_message(camera: PinholeIntrinsics, stamp_ns: int, frame_id: str) -> CameraInfo:
+    """Return the CameraInfo of a rectified image: D zero, R identity, K the left 3x3 of P.
+
+    P's fourth column is zero: ``frame_id`` is this camera's own optical centre. (KITTI's own P
+    takes points in the frame of camera 0; that offset belongs to the transforms.)
+    """
+    matrix = np.array([[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1]])
+    return CameraInfo(
+        header=header_message(stamp_ns, frame_id),
+        height=camera.height,
+        width=camera.width,
+        distortion_model='plumb_bob',
+        d=np.zeros(5),
+        k=matrix.reshape(-1),
+        r=np.eye(3).reshape(-1),
+        p=np.hstack([matrix, np.zeros((3, 1))]).reshape(-1),
+        binning_x=0,
+        binning_y=0,
+        roi=RegionOfInterest(x_offset=0, y_offset=0, height=0, width=0, do_rectify=False),
+    )
+
+
+def read_rectified_camera(message: Any) -> PinholeIntrinsics:
+    """Return the intrinsics of a rectified image from a CameraInfo (its P)."""
+    projection = np.asarray(getattr(message, 'p', getattr(message, 'P', ()))).reshape(3, 4)
+    return PinholeIntrinsics(
+        width=int(message.width),
+        height=int(message.height),
+        fx=float(projection[0, 0]),
+        fy=float(projection[1, 1]),
+        cx=float(projection[0, 2]),
+        cy=float(projection[1, 2]),
+    )
+
+
+def odometry_message(
+    odom_from_child: Float64Array,
+    twist: Float64Array,
+    stamp_ns: int,
+    frame_id: str,
+    child_frame_id: str,
+) -> Odometry:
+    """Return a nav_msgs/Odometry with zero covariances (ground truth).
+
+    Args:
+        odom_from_child: float64 [4, 4] pose of the child frame.
+        twist: float64 [6] velocity in the child frame: linear [m/s], angular [rad/s].
+        stamp_ns: time of the pose [ns].
+        frame_id: the fixed frame.
+        child_frame_id: the moving frame.
+    """
+    return Odometry(
+        header=header_message(stamp_ns, frame_id),
+        child_frame_id=child_frame_id,
+        pose=PoseWithCovariance(
+            pose=Pose(
+                position=Point(*_floats(odom_from_child[:3, 3])),
+                orientation=_quaternion(odom_from_child),
+            ),
+            covariance=np.zeros(36),
+        ),
+        twist=TwistWithCovariance(
+            twist=Twist(linear=Vector3(*_floats(twist[:3])), angular=Vector3(*_floats(twist[3:]))),
+            covariance=np.zeros(36),
+        ),
+    )
+
+
+def transform_message(
+    parent_from_child: Float64Array, stamp_ns: int, parent: str, child: str
+) -> TransformStamped:
+    """Return a TransformStamped: the pose of ``child`` in ``parent``."""
+    return TransformStamped(
+        header=header_message(stamp_ns, parent),
+        child_frame_id=child,
+        transform=Transform(
+            translation=Vector3(*_floats(parent_from_child[:3, 3])),
+            rotation=_quaternion(parent_from_child),
+        ),
+    )
+
+
+def tf_message(transforms: Iterable[TransformStamped]) -> TFMessage:
+    """Return a TFMessage of several transforms."""
+    return TFMessage(transforms=list(transforms))
+
+
+def read_transform(transform: Any) -> Float64Array:
+    """Return a geometry_msgs/Transform or Pose as a 4x4 matrix."""
+    translation = getattr(transform, 'translation', None) or transform.position
+    rotation = getattr(transform, 'rotation', None) or transform.orientation
+    quaternion = [rotation.x, rotation.y, rotation.z, rotation.w]
+    return from_parts(
+        Rotation.from_quat(quaternion).as_matrix(),
+        np.array([translation.x, translation.y, translation.z]),
+    )
+
+
+def _quaternion(matrix: Float64Array) -> Quaternion:
+    return Quaternion(*_floats(quaternion_xyzw(matrix)))
+
+
+def _floats(values: Float64Array) -> list[float]:
+    return [float(value) for value in values]
