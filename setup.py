@@ -1,0 +1,128 @@
+"""``pip install .``: our Python code, and the messages where a ROS 2 is sourced.
+
+With ``AMENT_PREFIX_PATH`` (a sourced ROS 2) and cmake the CMake project is built and installed
+into a staging folder: the Python part goes into the wheel, everything else (lib/, share/,
+include/) into its data. Elsewhere the wheel holds the pure Python part: library, bags and command
+line, without the node's messages. An editable install is always the pure part (see
+scripts/setup_env.sh, which adds the messages).
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from glob import glob
+from pathlib import Path
+
+from setuptools import Distribution, find_packages, setup
+from setuptools.command.build_py import build_py
+
+NAME = 'gemdepth_ros'
+ROOT = Path(__file__).resolve().parent
+VERSION = re.search(r"__version__ = '(.+)'", (ROOT / NAME / '__init__.py').read_text()).group(1)
+WITH_MESSAGES = bool(os.environ.get('AMENT_PREFIX_PATH')) and shutil.which('cmake') is not None
+
+
+def ros_environment():
+    """The environment with the ROS's Python folders, which pip's isolated build takes away."""
+    prefixes = [p for p in os.environ['AMENT_PREFIX_PATH'].split(os.pathsep) if p]
+    patterns = ('lib/python3*/site-packages', 'local/lib/python3*/dist-packages')
+    folders = [f for prefix in prefixes for p in patterns for f in glob(os.path.join(prefix, p))]
+    return {**os.environ, 'PYTHONPATH': os.pathsep.join(folders)}
+
+
+class BuildPy(build_py):
+    """Adds what the CMake project installs."""
+
+    def run(self):
+        super().run()
+        if WITH_MESSAGES and not self.editable_mode:
+            self.add_cmake_install()
+
+    def add_cmake_install(self):
+        build = Path(self.get_finalized_command('build').build_temp).resolve()
+        stage, site = build / 'stage', 'lib/python'
+        # Nothing left over from an earlier build of other messages.
+        shutil.rmtree(stage, ignore_errors=True)
+        configure = [
+            *('cmake', '-S', str(ROOT), '-B', str(build / 'cmake')),
+            *(f'-DCMAKE_INSTALL_PREFIX={stage}', f'-DPYTHON_INSTALL_DIR={site}'),
+            *('-DBUILD_TESTING=OFF', f'-DPython3_EXECUTABLE={sys.executable}'),
+        ]
+        compile_all = ['cmake', '--build', str(build / 'cmake'), '--parallel', str(os.cpu_count())]
+        install = ['cmake', '--install', str(build / 'cmake')]
+        for command in (configure, compile_all, install):
+            subprocess.run(command, check=True, env=ros_environment())
+        ignore = shutil.ignore_patterns('*.c', '__pycache__')
+        source, target = stage / site / NAME, Path(self.build_lib) / NAME
+        shutil.copytree(source, target, dirs_exist_ok=True, ignore=ignore)
+        shutil.rmtree(stage / site)
+        files = {}
+        for path in sorted(p for p in stage.rglob('*') if p.is_file()):
+            folder = str(path.parent.relative_to(stage))
+            files.setdefault(folder, []).append(os.path.relpath(path))
+        self.distribution.data_files = list(files.items())
+
+
+class Dist(Distribution):
+    """A wheel with messages belongs to one platform."""
+
+    def has_ext_modules(self):
+        return WITH_MESSAGES
+
+
+setup(
+    name=NAME,
+    version=VERSION,
+    description='Temporal depth and camera motion from one camera: ROS 2 node and library',
+    license='Apache-2.0',
+    # With an explicit root, `pip install -e` puts one line into a .pth file. Its other way, an
+    # import hook, comes after the path and would lose against an installed gemdepth_ros/msg.
+    package_dir={'': '.'},
+    packages=find_packages(include=[NAME, NAME + '.*']),
+    package_data={
+        NAME: ['py.typed', *(f'**/*.{kind}' for kind in ('json', 'npz', 'safetensors', 'yaml'))]
+    },
+    data_files=[
+        ('share/ament_index/resource_index/packages', ['resource/' + NAME]),
+        ('share/' + NAME, ['package.xml']),
+        ('share/' + NAME + '/launch', glob('launch/*.launch.py')),
+        ('share/' + NAME + '/config', [f for f in glob('config/*') if os.path.isfile(f)]),
+        ('share/' + NAME + '/msg', glob('msg/*.msg')),
+    ],
+    cmdclass={'build_py': BuildPy},
+    distclass=Dist,
+    zip_safe=False,
+    python_requires='>=3.10',
+    install_requires=[
+        # Ubuntu 22.04 has 1.21.5. ROS messages are built against the distribution's numpy, which
+        # must not be replaced: no upper limit, 1.x and 2.x both work.
+        'numpy>=1.21.5',
+        'scipy>=1.8',  # Ubuntu 22.04's
+        # OpenCV 5 numbers its types differently, which breaks cv_bridge (KeyError: 16).
+        'opencv-python-headless>=4.8,<5',
+        'PyYAML>=5.4',  # Ubuntu 22.04's
+        # 2.3 is the first that works with numpy 2. The build for this machine's accelerator is
+        # the user's choice: one that is there already stays.
+        'torch>=2.3',
+        'safetensors>=0.4',  # first with wheels for Python 3.12
+        'huggingface_hub>=0.25',  # first with the errors module that hub/ relies on
+        'rosbags>=0.11',  # settled the QoS argument that bags/ gives; tests ran with 0.11.9
+        'rich>=12.2',  # MofNCompleteColumn; 12.0 and 12.1 were withdrawn
+        'matplotlib>=3.5',  # Ubuntu 22.04's
+    ],
+    extras_require={
+        'test': ['pytest>=7', 'hypothesis>=6.100', 'mcap>=1.1'],
+        'dev': [
+            *('pytest>=7', 'hypothesis>=6.100', 'mcap>=1.1'),
+            *('ruff', 'mypy', 'import-linter>=2.1', 'types-PyYAML', 'scipy-stubs'),
+        ],
+    },
+    entry_points={
+        'console_scripts': [
+            'depth_node = gemdepth_ros.ros.main:main',
+            'gemdepth-ros = gemdepth_ros.cli.main:main',
+        ]
+    },
+)
