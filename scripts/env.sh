@@ -1,0 +1,9 @@
+# Source me (bash or zsh): enters .venv with its ROS 2, and has Fast DDS keep large images (config/fastdds_shm.xml).
+_gemdepth_root=$(cd "$(dirname "${BASH_SOURCE[0]:-$0}")/.." && pwd -P)
+export FASTRTPS_DEFAULT_PROFILES_FILE="${FASTRTPS_DEFAULT_PROFILES_FILE:-$_gemdepth_root/config/fastdds_shm.xml}"
+if [ -f "$_gemdepth_root/.venv/setup.sh" ]; then
+  . "$_gemdepth_root/.venv/setup.sh"
+else
+  echo "env.sh: no environment yet: run $_gemdepth_root/scripts/setup_env.sh" >&2
+fi
+unset _gemdepth_root
