@@ -1,0 +1,1 @@
+"""The command ``gemdepth-ros``: one module per sub-command, loaded when it is chosen."""
