@@ -1,0 +1,181 @@
+"""The package's descriptions agree with each other, and what they promise is installed."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from importlib.metadata import PackageNotFoundError, entry_points, version
+from pathlib import Path
+
+import pytest
+
+from gemdepth_ros import __version__
+
+REPO = Path(__file__).parents[2]
+SCRIPTS = {
+    'depth_node': 'gemdepth_ros.ros.main:main',
+    'gemdepth-ros': 'gemdepth_ros.cli.main:main',
+}
+
+
+def test_versions_agree() -> None:
+    assert ElementTree.parse(REPO / 'package.xml').getroot().findtext('version') == __version__
+
+
+def test_the_installed_version_is_this_one() -> None:
+    try:
+        installed = version('gemdepth_ros')
+    except PackageNotFoundError:
+        pytest.skip('not installed with pip (a colcon build has no metadata)')
+    assert installed == __version__
+
+
+def test_console_scripts_name_our_entry_points() -> None:
+    found = {p.name: p.value for p in entry_points(group='console_scripts') if p.name in SCRIPTS}
+    if not found:
+        pytest.skip('not installed with pip (a colcon build has no metadata)')
+    assert found == SCRIPTS
+
+
+def test_setup_py_and_cmake_have_the_same_executables() -> None:
+    setup = (REPO / 'setup.py').read_text()
+    cmake = (REPO / 'CMakeLists.txt').read_text()
+    for name, target in SCRIPTS.items():
+        assert f"'{name} = {target}'" in setup
+        assert f'"{name}={target.removesuffix(":main")}"' in cmake
+
+
+def test_every_message_is_built() -> None:
+    listed = re.findall(r'"(msg/\w+\.msg)"', (REPO / 'CMakeLists.txt').read_text())
+    assert sorted(listed) == sorted(f'msg/{file.name}' for file in (REPO / 'msg').glob('*.msg'))
+
+
+def test_every_message_dependency_is_declared() -> None:
+    root = ElementTree.parse(REPO / 'package.xml').getroot()
+    declared = {element.text for element in root.findall('depend')}
+    texts = ''.join(file.read_text() for file in (REPO / 'msg').glob('*.msg'))
+    used = set(re.findall(r'^(\w+)/', texts, re.MULTILINE))
+    assert used == declared
+    cmake = (REPO / 'CMakeLists.txt').read_text()
+    for name in used:
+        assert f'find_package({name} REQUIRED)' in cmake
+
+
+def test_the_transport_profile_holds_an_image_and_its_cloud() -> None:
+    space = '{http://www.eprosima.com/XMLSchemas/fastRTPS_Profiles}'
+    root = ElementTree.parse(REPO / 'config' / 'fastdds_shm.xml').getroot()
+    (segment,) = root.iter(f'{space}segment_size')
+    (largest,) = root.iter(f'{space}maxMessageSize')
+    (builtin,) = root.iter(f'{space}useBuiltinTransports')
+    image, cloud = 1242 * 375 * 3, 1242 * 375 * 16
+    assert int(segment.text or 0) >= int(largest.text or 0) > image + cloud
+    assert builtin.text == 'false'
+
+
+@pytest.fixture(scope='module')
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what git would give a stranger, new files included."""
+    command = ['git', 'ls-files', '-z', '--cached', '--others', '--exclude-standard']
+    listing = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False)
+    if listing.returncode:
+        pytest.skip('not a git checkout')
+    copy = tmp_path_factory.mktemp('workspace') / 'src' / 'gemdepth_ros'
+    for name in filter(None, listing.stdout.split('\0')):
+        if (REPO / name).is_file():  # neither deleted nor a link to a folder
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(REPO / name, copy / name)
+    return copy
+
+
+def run(*command: str | Path, cwd: Path, **environment: str) -> str:
+    result = subprocess.run(
+        [str(word) for word in command],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-4000:]
+    return result.stdout
+
+
+def assert_complete(package: Path) -> None:
+    """Every file of the source tree's package is installed."""
+    tracked = (REPO / 'gemdepth_ros').rglob('*')
+    expected = {
+        file.relative_to(REPO / 'gemdepth_ros')
+        for file in tracked
+        if file.suffix in {'.py', '.json', '.npz', '.safetensors', '.typed'}
+    } | {Path('py.typed')}
+    missing = [str(file) for file in sorted(expected) if not (package / file).is_file()]
+    assert not missing
+
+
+@pytest.mark.slow
+@pytest.mark.ros
+@pytest.mark.parametrize('option', [[], ['--symlink-install'], ['--merge-install']])
+def test_colcon_build(source: Path, tmp_path: Path, option: list[str]) -> None:
+    if not os.environ.get('AMENT_PREFIX_PATH') or not shutil.which('colcon'):
+        pytest.skip('needs colcon and a sourced ROS 2 (. scripts/env.sh)')
+    bases: list[str | Path] = [
+        '--build-base',
+        tmp_path / 'build',
+        '--install-base',
+        tmp_path / 'install',
+    ]
+    # Not on the path: the checkout, which would hide what is missing in the installed package.
+    run('colcon', '--log-base', tmp_path / 'log', 'build', '--base-paths', source, *bases, *option,
+        cwd=tmp_path, PYTHONPATH=ros_python_path())  # fmt: skip
+    prefix = tmp_path / 'install'
+    if '--merge-install' not in option:
+        prefix /= 'gemdepth_ros'
+    (package,) = prefix.glob('lib/python3*/site-packages/gemdepth_ros')
+    assert_complete(package)
+    for file in ('launch/driving.launch.py', 'config/fastdds_shm.xml', 'package.xml'):
+        assert (prefix / 'share' / 'gemdepth_ros' / file).is_file()
+    setup = f'. {tmp_path}/install/setup.bash && cd / && '
+    starts = f'exec {prefix}/lib/gemdepth_ros/gemdepth-ros --version'
+    environment = {'PYTHONPATH': ros_python_path()}
+    found = run('bash', '-c', setup + starts, cwd=tmp_path, **environment)
+    assert found == f'gemdepth-ros {__version__}\n'
+    code = (
+        'import gemdepth_ros; from gemdepth_ros.msg import Status; Status(mode="x"); '
+        'print(gemdepth_ros.__file__)'
+    )
+    found = run('bash', '-c', f"{setup} exec python3 -c '{code}'", cwd=tmp_path, **environment)
+    assert Path(found.strip()) == package / '__init__.py'
+    assert os.access(prefix / 'lib' / 'gemdepth_ros' / 'depth_node', os.X_OK)
+
+
+def ros_python_path() -> str:
+    """The sourced PYTHONPATH without this checkout."""
+    entries = os.environ.get('PYTHONPATH', '').split(os.pathsep)
+    return os.pathsep.join(e for e in entries if e and Path(e).resolve() != REPO)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('with_ros', [False, True])
+def test_pip_install(source: Path, tmp_path: Path, with_ros: bool) -> None:
+    prefixes = os.environ.get('AMENT_PREFIX_PATH', '')
+    if with_ros and not (prefixes and shutil.which('cmake')):
+        pytest.skip('needs cmake and a sourced ROS 2 (. scripts/env.sh)')
+    # The build must not leave its traces in the copy that other tests use.
+    copy = tmp_path / 'copy'
+    shutil.copytree(source, copy)
+    run(sys.executable, '-m', 'pip', 'install', '--no-deps', '--no-build-isolation', '--quiet',
+        '--target', tmp_path / 'target', copy, cwd=tmp_path,
+        AMENT_PREFIX_PATH=prefixes if with_ros else '')  # fmt: skip
+    package = tmp_path / 'target' / 'gemdepth_ros'
+    assert_complete(package)
+    assert (package / 'msg' / '_status.py').is_file() == with_ros
+    share = tmp_path / 'target' / 'share' / 'gemdepth_ros'
+    assert (share / 'config' / 'fastdds_shm.xml').is_file()
+    assert (share / 'launch' / 'driving.launch.py').is_file()
+    code = 'import gemdepth_ros.cli.main as m; print(m.__file__); m.main(["--version"])'
+    found = run(sys.executable, '-c', code, cwd=tmp_path, PYTHONPATH=str(tmp_path / 'target'))
+    assert found.splitlines() == [str(package / 'cli' / 'main.py'), f'gemdepth-ros {__version__}']
