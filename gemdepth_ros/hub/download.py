@@ -120,7 +120,7 @@ def _ask_hub(entry: WeightsEntry, endpoint: str | None) -> RemoteFile:
 
     url = url_at(entry.revision)
     with _failures_in_one_line(entry, url):
-        stated = get_hf_file_metadata(url, endpoint=base, library_name='gemdepth_ros')
+        stated = get_hf_file_metadata(url, library_name='gemdepth_ros')
     commit, etag, size = stated.commit_hash or '', stated.etag or '', stated.size or 0
     if not _COMMIT.fullmatch(commit) or not etag or size < 1:
         raise WeightsError(
@@ -148,22 +148,37 @@ def _size_of(path: Path) -> int:
 
 
 def _transfer(entry: WeightsEntry, remote: RemoteFile, part: Path) -> None:
-    """Append what ``part`` lacks of the remote file."""
+    """Append what ``part`` lacks of the remote file, for as long as attempts bring it further.
+
+    Which failures ``http_get`` itself tries again differs between its versions.
+    """
+    with _failures_in_one_line(entry, remote.url, part, remote.size):
+        before = -1
+        while before < _size_of(part) < remote.size:
+            before = _size_of(part)
+            try:
+                _append(remote, part, entry.filename)
+            except _transport_errors():
+                if _size_of(part) > remote.size:  # old clients append where a Range is ignored
+                    part.unlink()
+                if not before < _size_of(part) < remote.size:
+                    raise
+
+
+def _append(remote: RemoteFile, part: Path, displayed_filename: str) -> None:
     from huggingface_hub.file_download import http_get
-    from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # public, but unlisted
+    from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # unlisted
 
     # No compression on the way: the positions of a resumed transfer are those of the file.
-    headers = build_hf_headers(
-        library_name='gemdepth_ros', headers={'Accept-Encoding': 'identity'}
-    )
-    with _failures_in_one_line(entry, remote.url, part, remote.size), part.open('ab') as file:
+    plain = {'Accept-Encoding': 'identity'}
+    with part.open('ab') as file:
         http_get(
             remote.url,
             file,
             resume_size=file.tell(),
-            headers=headers,
+            headers=build_hf_headers(library_name='gemdepth_ros') | plain,
             expected_size=remote.size,
-            displayed_filename=entry.filename,
+            displayed_filename=displayed_filename,
         )
 
 
@@ -187,18 +202,25 @@ def _require_client() -> None:
         ) from error
 
 
+def _transport_errors() -> tuple[type[BaseException], ...]:
+    """Return what a transfer can raise: ``OSError``, and the errors of the HTTP library in use.
+
+    That library is requests, httpx or httpx2, by version of the hub's client, whose own error
+    derives from the library's.
+    """
+    from huggingface_hub.errors import HfHubHTTPError
+
+    return (*HfHubHTTPError.__bases__, OSError)
+
+
 @contextlib.contextmanager
 def _failures_in_one_line(
     entry: WeightsEntry, url: str, part: Path | None = None, size: int = 0
 ) -> Iterator[None]:
     """Turn what the hub, the network or the disk does wrong into one ``WeightsError``."""
-    from huggingface_hub.errors import HfHubHTTPError
-
-    # The bases are OSError and the error of the HTTP library behind this version of the client.
-    failures: tuple[type[BaseException], ...] = HfHubHTTPError.__bases__
     try:
         yield
-    except failures as error:
+    except _transport_errors() as error:
         kept = ''
         if part is not None and _size_of(part):
             kept = f' ({_size_of(part)} of {size} bytes are kept: the same command continues)'
@@ -208,16 +230,16 @@ def _failures_in_one_line(
 
 
 def _reason(error: BaseException) -> str:
-    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+    from huggingface_hub.errors import OfflineModeIsEnabled
 
     if isinstance(error, OfflineModeIsEnabled):
         return 'offline mode is set (HF_HUB_OFFLINE)'
-    if isinstance(error, HfHubHTTPError):
-        status = error.response.status_code
+    status = getattr(getattr(error, 'response', None), 'status_code', None)
+    if status is not None:
         return f'HTTP {status}, {_REASONS.get(status, "the hub refused")}'
-    if isinstance(error, OSError) and error.errno is not None:
-        return error.strerror or type(error).__name__
-    if isinstance(error, OSError):  # http_get: fewer or more bytes than were promised
+    if isinstance(error, OSError) and isinstance(error.strerror, str):
+        return error.strerror
+    first_line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    if first_line.startswith('Consistency check failed'):
         return 'the transfer broke off'
-    lines = str(error).strip().splitlines()
-    return f'no connection ({lines[0] if lines else type(error).__name__})'
+    return f'no connection ({first_line})'

@@ -21,6 +21,7 @@ class FakeHub:
     status: int = 200
     commit: str = COMMIT
     break_after: list[int] = dataclasses.field(default_factory=list)  # one entry per GET to break
+    dead: bool = False  # whether every GET after those breaks at once
     ignore_range: bool = False
     redirect_to: str = ''  # address of the store behind the hub, as the real one has it
     endpoint: str = ''
@@ -61,8 +62,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self._head(206, len(body), f'bytes {start}-{len(hub.content) - 1}/{len(hub.content)}')
         else:
             self._head(200, len(body))
-        if hub.break_after:
-            body = body[: hub.break_after.pop(0)]
+        if hub.break_after or hub.dead:
+            body = body[: hub.break_after.pop(0) if hub.break_after else 0]
             self.close_connection = True
         self.wfile.write(body)
 
