@@ -22,6 +22,7 @@ from gemdepth_ros.interfaces import Float64Array
 # A window is refused as a source of scale when its shared baselines are shorter than this part
 # of its longest known distance: noise divided by nearly nothing.
 MIN_RELATIVE_BASELINE = 0.02
+LONGEST_DECAY = 0.99  # per frame, so that a fast past does not hide slow motion for ever
 # Neighbouring windows see almost the same frames: a larger change of unit is an outlier.
 MAX_SCALE_STEP = 4.0
 # Standard deviations assumed for one step before residuals say more: part of the step, radians.
@@ -63,23 +64,27 @@ class WindowChain:
         self._position_var = 0.0
         self._rotation_var = 0.0
 
-    def add(self, frames: list[int], camera_from_window: Float64Array) -> ChainStep:
-        """Chain one window whose last frame is new.
+    def add(
+        self, frames: list[int], camera_from_window: Float64Array, index: int = -1
+    ) -> ChainStep:
+        """Chain one window that holds one new frame to be placed.
 
         Args:
             frames: numbers of the window's frames; the first is its pinned reference.
             camera_from_window: float64 [T, 4, 4], rigid.
+            index: place of the new frame in ``frames``; frames after it are not used.
         """
         window_from_camera = se3.inverse(camera_from_window)
-        shared = [i for i, frame in enumerate(frames[:-1]) if frame in self._poses]
+        new = frames[index]
+        shared = [i for i, frame in enumerate(frames) if frame != new and frame in self._poses]
         lost = not shared and bool(self._poses)
-        alignment = self._align(frames, window_from_camera, shared)
+        alignment = self._align(frames, window_from_camera, shared, index)
         self._unit = alignment.unit
-        pose = alignment.apply(window_from_camera[-1])
+        pose = alignment.apply(window_from_camera[index])
         step = float(np.linalg.norm(pose[:3, 3] - self._newest[:3, 3])) if shared else 0.0
         self._position_var += alignment.position_var + (FLOOR_POSITION * step) ** 2
         self._rotation_var += alignment.rotation_var + FLOOR_ROTATION_RAD**2 * bool(step)
-        self._remember(frames, pose)
+        self._remember(frames[0], new, pose)
         return ChainStep(
             pose,
             alignment.session_from_window,
@@ -89,21 +94,25 @@ class WindowChain:
             lost,
         )
 
-    def _remember(self, frames: list[int], pose: Float64Array) -> None:
+    def _remember(self, reference: int, new: int, pose: Float64Array) -> None:
         """Keep the newest pose and those of the frames that windows may still share."""
-        self._poses[frames[-1]] = pose
+        self._poses[new] = pose
         self._newest = pose
-        if frames[0] in self._poses:
-            self._poses.move_to_end(frames[0])
+        if reference in self._poses:  # the reference outlives younger frames
+            self._poses.move_to_end(reference)
         while len(self._poses) > self._capacity:
             self._poses.popitem(last=False)
 
     def _align(
-        self, frames: list[int], window_from_camera: Float64Array, shared: list[int]
+        self,
+        frames: list[int],
+        window_from_camera: Float64Array,
+        shared: list[int],
+        index: int,
     ) -> _Alignment:
         if not shared:
             # A first window, or a break: go on from the last known pose.
-            window_origin = se3.inverse(window_from_camera[-1])
+            window_origin = se3.inverse(window_from_camera[index])
             window_origin[:3, 3] *= self._unit
             return _Alignment(self._newest @ window_origin, self._unit, 0.0, 0.0)
         session = np.stack([self._poses[frames[i]] for i in shared])
@@ -119,7 +128,7 @@ class WindowChain:
         in_window = np.linalg.norm(window_xyz[first] - window_xyz[second], axis=1)
         if not len(first):
             return self._unit
-        self._longest = max(self._longest, float(in_session.max()))
+        self._longest = max(LONGEST_DECAY * self._longest, float(in_session.max()))
         usable = (in_session > MIN_RELATIVE_BASELINE * self._longest) & (
             in_window > MIN_RELATIVE_BASELINE * in_window.max()
         )

@@ -70,18 +70,28 @@ class StreamingConfig:
     """How a stream of frames is turned into windows.
 
     Attributes:
-        mode: ``sliding`` evaluates anchor + most recent frames anew at each frame.
-        window: frames per window, 1..32.
+        mode: ``sliding`` evaluates anchor + most recent frames anew at each frame; ``causal``
+            computes every frame once, from what it kept of earlier ones.
+        window: frames per window (sliding) or segment (causal), 1..32.
         input_size: size parameter of the resize rule [px]; 518 is the published value.
         max_gap_s: a longer pause between two frames starts the stream anew [s].
         anchor_max_age: the pinned first frame is replaced when it is older than this many frames.
+        anchor_min_overlap: ... or when it shares less than this part of the present view, 0..1.
+        lookahead: sliding mode: answer each frame this many frames later, having seen them.
+        stride: only every n-th frame stays in the window, so that it spans n times the time.
+        alignment_memory: causal mode: frames over which the scale and shift that join segments
+            decay to the network's own, which keeps them bounded.
     """
 
     mode: StreamMode = 'sliding'
     window: int = 8
     input_size: int = 518
     max_gap_s: float = 1.0
-    anchor_max_age: int = 64
+    anchor_max_age: int = 128
+    anchor_min_overlap: float = 0.3
+    lookahead: int = 0
+    stride: int = 1
+    alignment_memory: int = 512
 
     def __post_init__(self) -> None:
         if self.mode not in ('sliding', 'causal'):
@@ -96,3 +106,17 @@ class StreamingConfig:
             raise ConfigError(
                 f'anchor_max_age ({self.anchor_max_age}) must be >= window ({self.window})'
             )
+        if not 0 <= self.anchor_min_overlap <= 1:
+            raise ConfigError(f'anchor_min_overlap must be 0..1, got {self.anchor_min_overlap}')
+        if not 0 <= self.lookahead < self.window:
+            raise ConfigError(
+                f'lookahead must be 0..window - 1 ({self.window - 1}), got {self.lookahead}'
+            )
+        if self.lookahead and (self.mode == 'causal' or self.stride > 1):
+            raise ConfigError(
+                f'lookahead {self.lookahead} needs mode sliding and stride 1: '
+                'a causal frame never sees later ones'
+            )
+        for name in ('stride', 'alignment_memory'):
+            if getattr(self, name) < 1:
+                raise ConfigError(f'{name} must be >= 1, got {getattr(self, name)}')

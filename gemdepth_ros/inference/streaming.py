@@ -1,30 +1,55 @@
-"""Online inference: one frame in, its disparity and pose out, bounded memory.
-
-This is the plain sliding form: at every frame the whole window is evaluated anew (with the
-encoder's levels kept), and the newest frame's result is taken.
-"""
+"""Online inference: one frame in, its disparity and pose out, in bounded memory."""
 
 from __future__ import annotations
 
+import logging
+from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from gemdepth_ros.errors import InferenceError
+from gemdepth_ros.geometry import se3
 from gemdepth_ros.geometry.window_chain import ChainStep, WindowChain
+from gemdepth_ros.inference.anchor_policy import anchor_is_stale, view_overlap
+from gemdepth_ros.inference.causal import CausalEngine
 from gemdepth_ros.inference.config import StreamingConfig
 from gemdepth_ros.inference.continuity import reset_reason
+from gemdepth_ros.inference.encoded import EncodedFrame, EngineOutput, StreamGrid
 from gemdepth_ros.inference.preprocessing import network_size, preprocess
+from gemdepth_ros.inference.sliding import SlidingEngine
 from gemdepth_ros.interfaces import Float64Array, ResetReason, VideoFrame, WindowPoses
-from gemdepth_ros.model import GemDepth, GemDepthOutput
-from gemdepth_ros.model.gemdepth import grid_size
+from gemdepth_ros.model import GemDepth
+from gemdepth_ros.model.pose_encoding import camera_from_world
+
+MEGABYTE = 1e6
+
+logger = logging.getLogger(__name__)
+
+
+class Engine(Protocol):
+    """What a mode does with encoded frames."""
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held for the stream [byte]."""
+
+    @property
+    def anchor(self) -> int | None:
+        """Number of the frame in slot 0."""
+
+    def step(
+        self, frame: EncodedFrame, *, keep: bool = True, refresh_anchor: bool = False
+    ) -> EngineOutput | None:
+        """Take the next frame and answer one."""
 
 
 @dataclass(frozen=True, eq=False)
 class StreamOutput:
-    """Result for the newest frame.
+    """Result for one frame.
 
     Attributes:
         stamp_ns: capture time of the frame.
@@ -35,6 +60,12 @@ class StreamOutput:
         lost: whether the trajectory was broken at this frame.
         fov_rad: predicted field of view (height, width).
         window: poses of the frames behind this result.
+        interval_ns: capture time since the previous frame of the stream; 0 for the first.
+        dropped_before: frames that were lost in that interval, as far as known.
+        age_frames: frames that came after this one and helped to answer it (``lookahead``).
+        segment: causal mode: number of the segment since the session began.
+        scale: factor applied to the network's disparity so that segments join.
+        shift: offset added after it.
         reset: why the session started anew at this frame, or None.
     """
 
@@ -46,16 +77,23 @@ class StreamOutput:
     lost: bool
     fov_rad: tuple[float, float]
     window: WindowPoses
+    interval_ns: int
+    dropped_before: int
+    age_frames: int
+    segment: int
+    scale: float
+    shift: float
     reset: ResetReason | None
 
 
-@dataclass(frozen=True, eq=False)
-class _Held:
-    """A frame that is still part of the window."""
+@dataclass(frozen=True)
+class _Record:
+    """What must be remembered of a frame until it is answered and out of every window."""
 
-    number: int
     stamp_ns: int
-    levels: list[Tensor]  # four encoder levels, each [L, C]
+    interval_ns: int
+    dropped_before: int
+    reset: ResetReason | None
 
 
 class StreamSession:
@@ -71,13 +109,20 @@ class StreamSession:
         self.config = config or StreamingConfig()
         self.reset_counts = dict.fromkeys(ResetReason, 0)
         self._pending_reset: ResetReason | None = None
+        self._size: tuple[int, int] | None = None
+        self._grid: StreamGrid | None = None
         self._forget()
 
     def _forget(self) -> None:
+        self._engine: Engine | None = None
         self._previous: VideoFrame | None = None
-        self._window: list[_Held] = []
-        self._number = 0
-        self._chain = WindowChain(self.config.window + 1)
+        self._number = -1
+        self._stale_anchor = False
+        # A segment's oldest key frames come from the segment before the previous one.
+        reach = self.config.stride * 3 * (self.config.window + self.config.lookahead + 2)
+        self._records: OrderedDict[int, _Record] = OrderedDict()
+        self._records_capacity = reach
+        self._chain = WindowChain(reach)
 
     def reset(self, reason: ResetReason = ResetReason.REQUEST) -> None:
         """Forget everything; the next frame starts a new session and carries the reason."""
@@ -85,77 +130,140 @@ class StreamSession:
         self.reset_counts[reason] += 1
         self._pending_reset = reason
 
+    @property
+    def nbytes(self) -> int:
+        """Memory that the session holds for its stream [byte]; 0 before the first frame."""
+        return self._engine.nbytes if self._engine else 0
+
     @torch.inference_mode()
-    def step(self, frame: VideoFrame) -> StreamOutput:
-        """Take the next frame and return its result.
+    def step(self, frame: VideoFrame) -> StreamOutput | None:
+        """Take the next frame and answer it (or the one ``lookahead`` frames before it).
+
+        Returns:
+            The answer; None only while fewer than ``lookahead`` frames came before this one.
 
         Raises:
             InferenceError: the output was not finite; the session has been reset.
+        """
+        image = self.prepare(frame)
+        assert self._grid is not None
+        levels = self._model.encode(image[None], self._grid.encoder_positions_1LC)
+        return self.finish(frame, [level[0] for level in levels])
+
+    @torch.inference_mode()
+    def prepare(self, frame: VideoFrame) -> Tensor:
+        """First half of ``step``: reset if the frame cannot continue; return the network's input.
+
+        For callers that encode frames of several sessions at once; ``finish`` must follow.
+
+        Returns:
+            float32 [3, h, w] on the model's device.
         """
         reason = reset_reason(self._previous, frame, self.config.max_gap_s)
         if reason is not None:
             self.reset(reason)
         size = network_size(frame.height, frame.width, self.config.input_size)
-        self._push(frame, size)
-        output = self._evaluate(size)
-        if not _finite(output):
+        if self._grid is None or self._size != size:
+            self._grid, self._size = StreamGrid.of(self._model, size), size
+        if self._engine is None:
+            self._engine = _engine(self._model, self._grid, self.config)
+            logger.info(
+                '%s stream, window %d, network input %dx%d: %.1f MB of buffers',
+                self.config.mode,
+                self.config.window,
+                size[1],
+                size[0],
+                self._engine.nbytes / MEGABYTE,
+            )
+        return torch.from_numpy(preprocess(frame.image_rgb, size)).to(self._model.device)
+
+    @torch.inference_mode()
+    def finish(self, frame: VideoFrame, levels_LC: Sequence[Tensor]) -> StreamOutput | None:
+        """Second half of ``step``, with the frame's four encoder levels, each [L, C]."""
+        assert self._engine is not None
+        self._number += 1
+        self._remember(frame)
+        first, second, third, fourth = (level[None] for level in levels_LC)
+        output = self._engine.step(
+            EncodedFrame(self._number, (first, second, third, fourth)),
+            keep=self._number % self.config.stride == 0,
+            refresh_anchor=self._stale_anchor,
+        )
+        return None if output is None else self._result(output)
+
+    def _remember(self, frame: VideoFrame) -> None:
+        interval = frame.stamp_ns - self._previous.stamp_ns if self._previous else 0
+        reset, self._pending_reset = self._pending_reset, None
+        self._records[self._number] = _Record(
+            frame.stamp_ns, interval, frame.dropped_before, reset
+        )
+        anchor = self._engine.anchor if self._engine else None
+        if anchor is not None and anchor in self._records:  # the anchor outlives younger frames
+            self._records.move_to_end(anchor)
+            self._records.move_to_end(self._number)
+        while len(self._records) > self._records_capacity:
+            self._records.popitem(last=False)
+        self._previous = frame
+
+    def _result(self, output: EngineOutput) -> StreamOutput:
+        poses_T44 = camera_from_world(output.encodings_T9)
+        finite = torch.isfinite(output.disparity_HW).all() & torch.isfinite(poses_T44).all()
+        record = self._records[output.number]
+        if not bool(finite):
             self.reset(ResetReason.NON_FINITE_OUTPUT)
             raise InferenceError(
-                f'the network gave NaN or infinity for the frame at {frame.stamp_ns} ns: '
+                f'the network gave NaN or infinity for the frame at {record.stamp_ns} ns: '
                 'check the weights, or use float32'
             )
-        self._previous = frame
-        reset, self._pending_reset = self._pending_reset, None
-        return self._result(frame, output, reset)
-
-    def _push(self, frame: VideoFrame, size: tuple[int, int]) -> None:
-        """Encode the frame and make room: the oldest recent frame leaves, the anchor stays."""
-        image = torch.from_numpy(preprocess(frame.image_rgb, size))[None]
-        levels = self._model.encode(image.to(self._model.device))
-        self._window.append(_Held(self._number, frame.stamp_ns, [level[0] for level in levels]))
-        self._number += 1
-        if len(self._window) > self.config.window:
-            too_old = self._number - self._window[0].number > self.config.anchor_max_age
-            del self._window[0 if too_old or self.config.window == 1 else 1]
-
-    def _evaluate(self, size: tuple[int, int]) -> GemDepthOutput:
-        held = zip(*(frame.levels for frame in self._window), strict=True)
-        levels = [torch.stack(level) for level in held]
-        return self._model.decode(levels, 1, *grid_size(*size))
-
-    def _result(
-        self, frame: VideoFrame, output: GemDepthOutput, reset: ResetReason | None
-    ) -> StreamOutput:
-        poses = output.camera_from_world[0].double().cpu().numpy()
-        step = self._chain.add([held.number for held in self._window], poses)
-        fov = output.pose_encoding[0, -1, 7:9].tolist()
+        poses = poses_T44.double().cpu().numpy()
+        step = self._chain.add(list(output.numbers), poses, output.index)
+        fov = output.encodings_T9[output.index, 7:9].tolist()
+        self._judge_anchor(output, poses, (fov[0], fov[1]))
         return StreamOutput(
-            frame.stamp_ns,
-            output.disparity_BTHW[0, -1],
+            record.stamp_ns,
+            output.disparity_HW,
             step.session_from_camera,
             step.position_std,
             step.rotation_std,
             step.lost,
             (fov[0], fov[1]),
-            self._window_poses(poses, step),
-            reset,
+            self._window_poses(output, poses, step),
+            record.interval_ns,
+            record.dropped_before,
+            self._number - output.number,
+            output.segment,
+            output.scale,
+            output.shift,
+            record.reset,
         )
 
-    def _window_poses(self, camera_from_window: Float64Array, step: ChainStep) -> WindowPoses:
+    def _judge_anchor(
+        self, output: EngineOutput, poses: Float64Array, fov_rad: tuple[float, float]
+    ) -> None:
+        """Decide before the next frame whether the anchor still shows what the camera sees."""
+        disparity = output.disparity_HW[::8, ::8].double().cpu().numpy()
+        anchor_from_camera = poses[0] @ se3.inverse(poses[output.index])
+        overlap = view_overlap(anchor_from_camera, fov_rad, disparity)
+        self._stale_anchor = anchor_is_stale(
+            self._number - output.numbers[0], overlap, self.config
+        )
+
+    def _window_poses(
+        self, output: EngineOutput, camera_from_window: Float64Array, step: ChainStep
+    ) -> WindowPoses:
         """Poses relative to the window's first frame, and that frame's place in the session."""
-        reference = camera_from_window[0]
-        reference_from_camera = reference @ np.linalg.inv(camera_from_window)
-        window_from_reference = np.linalg.inv(reference)
+        window_from_camera = se3.inverse(camera_from_window)
+        window_from_reference = window_from_camera[0].copy()
         window_from_reference[:3, 3] *= step.unit_in_session
         return WindowPoses(
-            tuple(held.stamp_ns for held in self._window),
-            reference_from_camera,
+            tuple(self._records[number].stamp_ns for number in output.numbers),
+            camera_from_window[0] @ window_from_camera,
             step.session_from_window @ window_from_reference,
             step.unit_in_session,
         )
 
 
-def _finite(output: GemDepthOutput) -> bool:
-    disparity = torch.isfinite(output.disparity_BTHW[0, -1]).all()
-    poses = torch.isfinite(output.camera_from_world).all()
-    return bool(disparity & poses)
+def _engine(model: GemDepth, grid: StreamGrid, config: StreamingConfig) -> Engine:
+    if config.mode == 'causal':
+        return CausalEngine(model, grid, config.window, config.alignment_memory)
+    return SlidingEngine(model, grid, config.window, config.lookahead)

@@ -56,14 +56,20 @@ class Dinov2(nn.Module):
         assert grid.shape[-2:] == (rows, columns)
         return grid.flatten(2).transpose(1, 2).to(table.dtype)
 
-    def forward(self, images_F3HW: Tensor) -> list[Tensor]:
+    def forward(self, images_F3HW: Tensor, positions_1LC: Tensor | None = None) -> list[Tensor]:
         """Encode frames whose sides are multiples of 14.
+
+        Args:
+            images_F3HW: normalised frames.
+            positions_1LC: what ``position_table`` gave for this size, if it was kept.
 
         Returns:
             Four normalised levels, each [F, L, C].
         """
         rows, columns = (side // PATCH_SIZE for side in images_F3HW.shape[-2:])
-        patches_FLC = self.patch_embed(images_F3HW) + self.position_table(rows, columns)
+        if positions_1LC is None:
+            positions_1LC = self.position_table(rows, columns)
+        patches_FLC = self.patch_embed(images_F3HW) + positions_1LC
         cls = (self.cls_token + self.pos_embed[:, :1]).expand(len(patches_FLC), -1, -1)
         tokens_FPC = torch.cat([cls, patches_FLC], dim=1)
         taken = []

@@ -111,9 +111,14 @@ class GemDepth(nn.Module):
         rotation, translation, scale = self.pose_features(inputs)
         return (rotation + translation + scale).to(self.dtype)
 
-    def encode(self, images_FCHW: Tensor) -> list[Tensor]:
-        """Encode frames, each by itself: four levels, each [F, L, C]."""
-        return self.encoder(images_FCHW.to(self.dtype))
+    def encode(self, images_FCHW: Tensor, positions_1LC: Tensor | None = None) -> list[Tensor]:
+        """Encode frames, each by itself: four levels, each [F, L, C].
+
+        Args:
+            images_FCHW: normalised frames.
+            positions_1LC: the encoder's ``position_table`` of this size, if it was kept.
+        """
+        return self.encoder(images_FCHW.to(self.dtype), positions_1LC)
 
     def forward(
         self, images_BTCHW: Tensor, *, frame_causal: bool = False, chunk: int = 4

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gemdepth_ros.model.config import MAX_FRAMES
+from gemdepth_ros.model.config import MAX_FRAMES, MOTION_GROUPS
 from gemdepth_ros.model.layers.causality import frame_causal_mask
 from gemdepth_ros.model.layers.key_value import KeyValueStore
 from gemdepth_ros.model.layers.modules import Modules
@@ -19,7 +19,6 @@ from gemdepth_ros.model.layers.sinusoid import interleaved_sinusoid
 
 HEADS = 8
 ATTENTIONS = 2
-GROUPS = 32
 
 
 class TemporalAttention(nn.Module):
@@ -80,7 +79,7 @@ class MotionModule(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.norm = nn.GroupNorm(GROUPS, width, eps=1e-6)
+        self.norm = nn.GroupNorm(MOTION_GROUPS, width, eps=1e-6)
         self.proj_in = nn.Linear(width, width)
         self.attention_norms: Modules[nn.LayerNorm] = Modules(
             nn.LayerNorm(width, eps=1e-5) for _ in range(ATTENTIONS)
@@ -117,42 +116,24 @@ class MotionModule(nn.Module):
         tokens_FSC = tokens_STC.unflatten(0, (clips, locations)).transpose(1, 2).flatten(0, 1)
         return self.leave(maps_FCHW, tokens_FSC)
 
-    def first_content(self, tokens_FSC: Tensor) -> Tensor:
-        """What the first attention projects of each frame, before positions: [F, S, 3 C].
-
-        It depends on the frame alone, so a stream keeps it: ``W (x + p) = W x + W p``.
-        """
-        return torch.cat(self.attentions[0].project(self.attention_norms[0](tokens_FSC)), dim=-1)
-
-    def mix_window(
-        self,
-        maps_FCHW: Tensor,
-        tokens_FSC: Tensor,
-        content_FSD: Tensor,
-        slots_T: Tensor,
-        target: int | None = None,
-    ) -> Tensor:
-        """Mix one clip whose frames' ``enter`` and ``first_content`` are known.
+    def mix_window(self, maps_FCHW: Tensor, slots_T: Tensor, target: int | None = None) -> Tensor:
+        """Mix one clip whose frames stand in any order.
 
         Args:
-            maps_FCHW: the frames' maps, in any order.
-            tokens_FSC: what ``enter`` gave for them.
-            content_FSD: what ``first_content`` gave for them, D = 3 C.
+            maps_FCHW: the frames' maps.
             slots_T: slot of each frame.
-            target: compute this frame alone (its index, not its slot); None for all of them.
+            target: return this frame alone (its index, not its slot): the second attention and
+                all that follows are computed for it only.
         """
         first, second = self.attentions
-        position_TD = torch.cat(first.project(first.positions(slots_T)), dim=-1)
-        content_STD = content_FSD.transpose(0, 1) + position_TD
-        q, k, v = (first.heads(part) for part in content_STD.chunk(3, dim=-1))
-        tokens_STC = tokens_FSC.transpose(0, 1) + first.attend(q, k, v)
+        tokens_STC = self.enter(maps_FCHW).transpose(0, 1)
+        tokens_STC = tokens_STC + first(self.attention_norms[0](tokens_STC), slots_T)
         z = self.attention_norms[1](tokens_STC) + second.positions(slots_T)
-        if target is not None:
-            maps_FCHW = maps_FCHW[target : target + 1]
-            tokens_STC = tokens_STC[:, target : target + 1]
-        query = second.to_q(z if target is None else z[:, target : target + 1])
         k, v = second.heads(second.to_k(z)), second.heads(second.to_v(z))
-        tokens_STC = tokens_STC + second.attend(second.heads(query), k, v)
+        if target is not None:
+            kept = slice(target, target + 1)
+            maps_FCHW, tokens_STC, z = maps_FCHW[kept], tokens_STC[:, kept], z[:, kept]
+        tokens_STC = tokens_STC + second.attend(second.heads(second.to_q(z)), k, v)
         return self.leave(maps_FCHW, tokens_STC.transpose(0, 1))
 
     def step(self, maps_1CHW: Tensor, slot: int, stores: Sequence[KeyValueStore]) -> Tensor:

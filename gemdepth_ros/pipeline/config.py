@@ -97,3 +97,10 @@ class PipelineConfig:
     streaming: StreamingConfig = field(default_factory=StreamingConfig)
     grounding: GroundingConfig = field(default_factory=GroundingConfig)
     products: ProductsConfig = field(default_factory=ProductsConfig)
+
+    def __post_init__(self) -> None:
+        if self.streaming.lookahead:
+            raise ConfigError(
+                f'lookahead must be 0 in a live pipeline, got {self.streaming.lookahead}: '
+                'its newest frame is answered at once; use StreamSession for delayed answers'
+            )

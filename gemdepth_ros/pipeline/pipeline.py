@@ -125,6 +125,7 @@ class DepthPipeline:
         started = time.monotonic()
         request = request or OutputRequest()
         result = self._session.step(frame)
+        assert result is not None  # PipelineConfig refuses a lookahead
         if result.reset is not None:
             self._preview.forget()
         camera = frame.camera or _predicted_camera(frame, result)

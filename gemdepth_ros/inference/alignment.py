@@ -1,0 +1,106 @@
+"""Continuing one segment's disparity in the next one's: a guarded scale and shift.
+
+Plain least squares would shrink the scale by the correlation at every seam, and a stream of weeks
+would fade to a constant. The line used here treats both sides alike (reduced major axis: the
+ratio of the spreads), so seams do not favour shrinking, and the accumulated scale and shift decay
+slowly to those of the network itself, so that they stay bounded.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from gemdepth_ros.interfaces import Float64Array
+
+SAMPLE_SIDE = 64  # pixels per side of the sampling grid, at most
+MIN_CORRELATION = 0.5  # below this the two segments do not show the same thing
+MAX_SCALE_STEP = 4.0
+TRIM_MADS = 3.0
+MIN_SAMPLES = 16
+TINY = 1e-12
+
+
+@dataclass(frozen=True)
+class Affine:
+    """``scale * disparity + shift``, scale > 0."""
+
+    scale: float = 1.0
+    shift: float = 0.0
+
+    def __call__(self, disparity: Tensor) -> Tensor:
+        """Apply to a map; what falls below zero is zero (infinitely far)."""
+        if self == IDENTITY:
+            return disparity
+        return (disparity * self.scale + self.shift).clamp_min(0)
+
+    def relaxed(self, frames: float) -> Affine:
+        """One frame's worth of decay towards the identity, with a memory of ``frames``."""
+        keep = math.exp(-1 / frames)
+        return Affine(self.scale**keep, self.shift * keep)
+
+
+IDENTITY = Affine()
+
+
+def sample(disparity_HW: Tensor) -> Float64Array:
+    """Values on a coarse grid, float64 [n]."""
+    height, width = disparity_HW.shape
+    rows = slice(None, None, -(-height // SAMPLE_SIDE))
+    columns = slice(None, None, -(-width // SAMPLE_SIDE))
+    values: Float64Array = disparity_HW[rows, columns].flatten().double().cpu().numpy()
+    return values
+
+
+def fit_affine(source: Float64Array, target: Float64Array) -> Affine | None:
+    """Robust line with ``scale * source + shift ~ target``; None when the data do not carry one.
+
+    Two rounds: the second without the pairs that are far off the first line.
+    """
+    line = _major_axis(source, target)
+    if line is None:
+        return None
+    residual = np.abs(target - line.scale * source - line.shift)
+    near = residual <= TRIM_MADS * 1.4826 * np.median(residual) + TINY
+    return _major_axis(source[near], target[near])
+
+
+def _major_axis(source: Float64Array, target: Float64Array) -> Affine | None:
+    if len(source) < MIN_SAMPLES:
+        return None
+    spread_source, spread_target = float(source.std()), float(target.std())
+    floor = 1e-6 * max(float(np.abs(source).max()), float(np.abs(target).max()), TINY)
+    if min(spread_source, spread_target) <= floor:
+        return None
+    centred = (source - source.mean()) * (target - target.mean())
+    if float(centred.mean()) < MIN_CORRELATION * spread_source * spread_target:
+        return None
+    scale = spread_target / spread_source
+    return Affine(scale, float(target.mean() - scale * source.mean()))
+
+
+class SeamAligner:
+    """Fits the next segment to the present one over the frames that both answer."""
+
+    def __init__(self) -> None:
+        self._source: list[Float64Array] = []
+        self._target: list[Float64Array] = []
+
+    def add(self, next_raw_HW: Tensor, present_HW: Tensor, present: Affine) -> Affine:
+        """Take one shared frame; return the next segment's affine by all of them so far.
+
+        Args:
+            next_raw_HW: the next segment's disparity as the network gives it.
+            present_HW: the present segment's, aligned.
+            present: the present segment's affine, used as it is when no fit can be trusted.
+        """
+        self._source.append(sample(next_raw_HW))
+        self._target.append(sample(present_HW))
+        fitted = fit_affine(np.concatenate(self._source), np.concatenate(self._target))
+        if fitted is None:
+            return present
+        step = fitted.scale / present.scale
+        return fitted if 1 / MAX_SCALE_STEP < step < MAX_SCALE_STEP else present

@@ -1,0 +1,46 @@
+"""Preallocated stores of a stream; none of them grows.
+
+Layouts: keys and values [B, N, slots * P, H]; feature rings [slots, ...].
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+class SlotCache:
+    """Keys and values of one attention, a fixed number of slots of P tokens each."""
+
+    def __init__(
+        self,
+        shape_BNPH: tuple[int, int, int, int],
+        slots: int,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        batch, heads, self._tokens, width = shape_BNPH
+        shape = (batch, heads, slots * self._tokens, width)
+        self._keys = torch.zeros(shape, device=device, dtype=dtype)
+        self._values = torch.zeros_like(self._keys)
+
+    def write(self, slot: int, k_BNPH: Tensor, v_BNPH: Tensor) -> None:
+        """Put a frame's keys and values into ``slot``."""
+        place = slice(slot * self._tokens, (slot + 1) * self._tokens)
+        self._keys[:, :, place] = k_BNPH
+        self._values[:, :, place] = v_BNPH
+
+    def first(self, slots: int) -> tuple[Tensor, Tensor]:
+        """Return the keys and values of the first ``slots`` slots, without a copy."""
+        end = slots * self._tokens
+        return self._keys[:, :, :end], self._values[:, :, :end]
+
+    def extend(self, slot: int, k_BNPH: Tensor, v_BNPH: Tensor) -> tuple[Tensor, Tensor]:
+        """Write ``slot`` and return slots 0..slot (the network's ``KeyValueStore``)."""
+        self.write(slot, k_BNPH, v_BNPH)
+        return self.first(slot + 1)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held [byte]."""
+        return self._keys.nbytes + self._values.nbytes

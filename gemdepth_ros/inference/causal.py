@@ -1,0 +1,258 @@
+"""``causal``: every frame is computed once and sees the kept keys and values of earlier ones.
+
+Equal to a dense forward with a frame-causal mask over the segment's frames. See ``segments`` for
+how a stream goes on when the slots are used up, and ``alignment`` for how no jump is seen.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gemdepth_ros.inference.alignment import IDENTITY, SeamAligner
+from gemdepth_ros.inference.caches import SlotCache
+from gemdepth_ros.inference.encoded import (
+    CameraView,
+    EncodedFrame,
+    EngineOutput,
+    StreamGrid,
+    empty,
+)
+from gemdepth_ros.inference.segments import SegmentPlan
+from gemdepth_ros.model import GemDepth
+from gemdepth_ros.model.camera_head import POSE_WIDTH, ROUNDS, activate
+from gemdepth_ros.model.temporal_attention import ATTENTIONS
+from gemdepth_ros.model.temporal_attention import HEADS as MOTION_HEADS
+
+
+class CausalSegment:
+    """The kept keys and values of one segment, and the step that adds a frame to it."""
+
+    def __init__(self, model: GemDepth, grid: StreamGrid, slots: int) -> None:
+        self._model, self._grid = model, grid
+        config, head = model.config, model.camera_head
+        width, patches = config.encoder.width, grid.patches
+
+        def cache(batch: int, heads: int, tokens: int, channels: int) -> SlotCache:
+            shape = (batch, heads, tokens, channels // heads)
+            return SlotCache(shape, slots, model.device, model.dtype)
+
+        self._global = cache(1, config.heads // 2, grid.tokens, width)
+        pose_dtype = head.embed_pose.weight.dtype
+        pose_shape = (1, config.camera_head_heads, 1, 2 * width // config.camera_head_heads)
+        self._camera = [
+            [SlotCache(pose_shape, slots, model.device, pose_dtype) for _ in head.trunk]
+            for _ in range(ROUNDS)
+        ]
+        astt = model.astt
+        self._spatial = [cache(1, config.heads, patches, width) for _ in astt.spatial_blocks]
+        self._time = [cache(patches, 4 * config.heads, 1, width) for _ in astt.time_blocks]
+        locations = (patches, -(-grid.rows // 2) * -(-grid.columns // 2), patches, 4 * patches)
+        channels = (*config.out_channels[2:], config.features, config.features)
+        self._motion = [
+            [cache(n, MOTION_HEADS, 1, c) for _ in range(ATTENTIONS)]
+            for n, c in zip(locations, channels, strict=True)
+        ]
+        self._encodings_1T9 = empty(model, 1, slots, POSE_WIDTH, dtype=pose_dtype)
+        self.numbers: list[int] = []
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held [byte]."""
+        nested = [*self._camera, *self._motion]
+        caches = [self._global, *self._spatial, *self._time, *(c for row in nested for c in row)]
+        return self._encodings_1T9.nbytes + sum(c.nbytes for c in caches)
+
+    @property
+    def encodings_T9(self) -> Tensor:
+        """Pose encodings of the segment's frames."""
+        return self._encodings_1T9[0, : len(self.numbers)]
+
+    def clear(self) -> None:
+        """Make the segment empty; its memory stays."""
+        self.numbers.clear()
+
+    def step(
+        self, frame: EncodedFrame, view: CameraView, slot: int, *, answer: bool
+    ) -> Tensor | None:
+        """Put a frame into ``slot``, the last or the one after it.
+
+        Args:
+            frame: the frame; levels 1 and 2 are read only when it is answered.
+            view: the frame in GEM, as the first one of a clip when ``slot`` is 0.
+            slot: slot number.
+            answer: whether the disparity is wanted, or only what later frames need.
+
+        Returns:
+            Disparity [H, W] as the network gives it, or None.
+        """
+        del self.numbers[slot:]
+        self.numbers.append(frame.number)
+        model, grid = self._model, self._grid
+        pose_1C = self._pose(view, slot)
+        slots_1 = torch.tensor([slot], device=model.device)
+        tokens_1LC = model.astt.embed(frame.levels[3][None], pose_1C[None], slots_1)[0]
+        mixed_1LC = model.astt.step(tokens_1LC, slot, grid.spatial_rope, self._spatial, self._time)
+
+        def mix(index: int, maps: Tensor) -> Tensor:
+            return model.head.motion_modules[index].step(maps, slot, self._motion[index])
+
+        map3 = model.head.level_map(2, frame.levels[2], grid.rows, grid.columns)
+        map4 = model.head.level_map(3, mixed_1LC, grid.rows, grid.columns)
+        path3 = model.head.coarse(map3, map4, grid.rows, grid.columns, mix)
+        if not answer:
+            return None
+        level1, level2 = frame.levels[:2]
+        return model.head.fine(level1, level2, path3, grid.rows, grid.columns)[0]
+
+    def _pose(self, view: CameraView, slot: int) -> Tensor:
+        """Predict and keep the frame's pose encoding; return its pose feature [1, C]."""
+        model = self._model
+        keys, values = self._global.extend(slot, view.k_1NPH, view.v_1NPH)
+        feature_1D = model.geometry.camera_features(view.camera_1C, keys, values)
+        feature_1D = feature_1D.to(self._encodings_1T9.dtype)
+        encoding = activate(model.camera_head.step(feature_1D[None], slot, self._camera))
+        self._encodings_1T9[:, slot] = encoding[0]
+        seen = self._encodings_1T9[:, : slot + 1]
+        return model.inject_pose(seen, frame_causal=True)[0, -1:]
+
+
+class CausalEngine:
+    """Two segments in turn: one answers, the next one is seeded while the first fills up."""
+
+    def __init__(
+        self, model: GemDepth, grid: StreamGrid, window: int, alignment_memory: int
+    ) -> None:
+        self._model, self._grid = model, grid
+        self._plan = SegmentPlan.of(window)
+        self._memory = alignment_memory
+        self._present = CausalSegment(model, grid, window)
+        self._next = CausalSegment(model, grid, window) if self._plan.shared else None
+        width = model.config.encoder.width
+        held = len(self._plan.held_slots) + 1  # and a candidate for a new anchor
+        self._held_HLC = empty(model, held, 2, grid.patches, width)
+        self._held_numbers = [-1] * held
+        self._start_first()
+
+    def _start_first(self) -> None:
+        self._affine, self._next_affine = IDENTITY, IDENTITY
+        self._aligner = SeamAligner()
+        self._segment = 0
+        self._transient = False
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held for the stream [byte]."""
+        following = self._next.nbytes if self._next else 0
+        return self._present.nbytes + following + self._held_HLC.nbytes
+
+    @property
+    def anchor(self) -> int | None:
+        """Number of the frame in slot 0."""
+        return self._present.numbers[0] if self._present.numbers else None
+
+    def step(
+        self, frame: EncodedFrame, *, keep: bool = True, refresh_anchor: bool = False
+    ) -> EngineOutput:
+        """Take the next frame and answer it.
+
+        Args:
+            frame: the new frame.
+            keep: whether later frames may see it; else the next frame takes its slot.
+            refresh_anchor: whether the next segment gets a newer anchor; asked for when it is
+                seeded.
+        """
+        slot = len(self._present.numbers) - self._transient
+        self._transient = not keep
+        if slot == self._plan.slots:
+            slot = 0  # without shared frames every segment starts from nothing
+            self._segment += 1
+        view = CameraView.of(self._model, self._grid, frame.levels[3], first=slot == 0)
+        raw = self._present.step(frame, view, slot, answer=True)
+        assert raw is not None
+        self._affine = self._affine.relaxed(self._memory)
+        affine, disparity = self._affine, self._affine(raw)
+        numbers = tuple(self._present.numbers)
+        encodings = self._present.encodings_T9.clone()
+        segment = self._segment
+        if keep:
+            self._hold(slot, frame)
+            disparity = self._seed(slot, frame, view, disparity, refresh_anchor)
+        return EngineOutput(
+            frame.number,
+            disparity,
+            numbers,
+            encodings,
+            slot,
+            segment,
+            affine.scale,
+            affine.shift,
+        )
+
+    def _hold(self, slot: int, frame: EncodedFrame) -> None:
+        """Keep levels 3 and 4 of frames that will seed the next segment."""
+        for place, held_slot in enumerate((*self._plan.held_slots, 1)):
+            if slot == held_slot and self._held_numbers[place] != frame.number:
+                self._held_HLC[place, 0], self._held_HLC[place, 1] = (
+                    frame.levels[2][0],
+                    frame.levels[3][0],
+                )
+                self._held_numbers[place] = frame.number
+
+    def _seed(
+        self,
+        slot: int,
+        frame: EncodedFrame,
+        view: CameraView,
+        disparity: Tensor,
+        refresh_anchor: bool,
+    ) -> Tensor:
+        """Put one key frame into the next segment; return the disparity to publish."""
+        key = self._plan.seed_slot(slot)
+        if key is None or self._next is None:
+            return disparity
+        place = len(self._next.numbers)
+        if key != slot:
+            self._seed_held(place, refresh_anchor and place == 0)
+            return disparity
+        if place == 0:  # a shared frame that stands first in the next segment
+            view = CameraView.of(self._model, self._grid, frame.levels[3], first=True)
+        raw = self._next.step(frame, view, place, answer=True)
+        assert raw is not None
+        self._hold(place, frame)  # in short segments it is a key frame of the one after the next
+        self._next_affine = self._aligner.add(raw, disparity, self._affine)
+        weight = self._blend_weight(slot)
+        blended = (1 - weight) * disparity + weight * self._next_affine(raw)
+        if slot == self._plan.slots - 1:
+            self._pass_on()
+        return blended
+
+    def _blend_weight(self, slot: int) -> float:
+        """Share of the next segment in a frame that both answer, from 0 to 1."""
+        shared = self._plan.shared
+        index = slot - (self._plan.slots - shared)
+        return index / (shared - 1) if shared > 1 else 0.5
+
+    def _seed_held(self, place: int, refresh_anchor: bool) -> None:
+        """Seed from a held frame: the anchor (or the candidate for it), then the middle frame."""
+        assert self._next is not None
+        source = len(self._held_numbers) - 1 if refresh_anchor else place
+        if refresh_anchor:
+            self._held_HLC[0] = self._held_HLC[source]
+            self._held_numbers[0] = self._held_numbers[source]
+        level3, level4 = self._held_HLC[source, 0][None], self._held_HLC[source, 1][None]
+        held = EncodedFrame(self._held_numbers[source], (level3, level3, level3, level4))
+        view = CameraView.of(self._model, self._grid, level4, first=place == 0)
+        self._next.step(held, view, place, answer=False)
+
+    def _pass_on(self) -> None:
+        """The present segment is full: the next one takes over."""
+        assert self._next is not None
+        self._present, self._next = self._next, self._present
+        self._next.clear()
+        self._affine = self._next_affine
+        self._aligner = SeamAligner()
+        self._segment += 1
+        if len(self._plan.held_slots) > 1:  # slot 1 of the new segment is the old middle frame
+            self._held_HLC[-1] = self._held_HLC[1]
+            self._held_numbers[-1] = self._held_numbers[1]
