@@ -99,7 +99,6 @@ class CameraInput:
         self._node = node
         self._queue = queue
         self._statistics = statistics
-        self._transport = TransportCounter(lambda: self._images.publisher_ids())
         self._infos = FollowingSubscription(
             node, CameraInfo, 'camera_info', self._on_camera_info, config.qos, CAMERA_INFO_DEPTH
         )
@@ -108,6 +107,8 @@ class CameraInput:
         else:
             kind, topic = Image, 'image'
         self._images = FollowingSubscription(node, kind, topic, self._on_image, config.qos)
+        self._transport = TransportCounter(self._images.publisher_ids)
+        self._transport.watch()
         # The steady clock: with use_sim_time the node's clock stands still while a bag pauses.
         self._timer = node.create_timer(
             FOLLOW_PERIOD_S, self._follow, clock=Clock(clock_type=ClockType.STEADY_TIME)
@@ -135,6 +136,7 @@ class CameraInput:
     def _follow(self) -> None:
         self._images.follow()
         self._infos.follow()
+        self._transport.watch()
 
     def _on_camera_info(self, message: Any, _info: dict[str, Any]) -> None:
         self.camera_infos.add(message)

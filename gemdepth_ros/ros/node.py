@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,7 +19,7 @@ from gemdepth_ros.ros.frame_processor import Pipeline
 from gemdepth_ros.ros.log_forwarding import forward_logging, stop_forwarding
 from gemdepth_ros.ros.parameters import NodeParameters
 from gemdepth_ros.ros.publishers import OutputPublishers
-from gemdepth_ros.ros.statistics import Snapshot
+from gemdepth_ros.ros.statistics import NodeStatistics, Snapshot
 from gemdepth_ros.ros.status import status_message
 from gemdepth_ros.ros.stream import Stream
 
@@ -69,6 +68,7 @@ class GemDepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
         self._outputs: OutputPublishers | None = None
         self._reset_service: Any = None
         self._stream: Stream | None = None
+        self._statistics = NodeStatistics()
         self._active = False
         self._fault = ''
         self._settings = NodeParameters(self, lambda: self._pipeline is not None)
@@ -113,9 +113,11 @@ class GemDepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
         if self.busy:
             raise ConfigError('a frame from before the last stop is still in work; try again')
         self._fault = ''
+        self._statistics = NodeStatistics()
         result = super().on_activate(state)  # enables the publishers
         self._stream = Stream(
             self,
+            self._statistics,
             lambda: self._settings.node_config,
             self._pipeline,
             self._outputs,
@@ -169,11 +171,16 @@ class GemDepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
             self._outputs.destroy()
             self._outputs = None
         if self._pipeline is not None:
-            close, self._pipeline = self._pipeline.close, None
-            if self._stream is not None:
-                self._stream.worker.when_ended(close)
+            pipeline, self._pipeline = self._pipeline, None
+            if self._stream is None:
+                pipeline.close()
             else:
-                close()
+                self._stream.worker.when_ended(lambda: self._free(pipeline))
+
+    def _free(self, pipeline: Pipeline) -> None:
+        """Close the pipeline and forget the stream, which refers to it."""
+        pipeline.close()
+        self._stream = None
 
     def destroy_node(self) -> None:
         """Free everything and leave the graph."""
@@ -219,8 +226,7 @@ class GemDepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
             self._outputs.publish_status(status_message(self._snapshot()))
 
     def _snapshot(self) -> Snapshot:
-        stream, pipeline = self._stream, self._pipeline
-        work = Snapshot(time.monotonic()) if stream is None else stream.statistics.snapshot()
+        pipeline, work = self._pipeline, self._statistics.snapshot()
         if pipeline is None:
             return replace(work, state='unconfigured', fault=self._fault)
         return replace(

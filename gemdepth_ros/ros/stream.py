@@ -26,6 +26,7 @@ class Stream:
     def __init__(
         self,
         node: LifecycleNode,
+        statistics: NodeStatistics,
         config: Callable[[], NodeConfig],
         pipeline: Pipeline,
         outputs: OutputPublishers,
@@ -36,23 +37,24 @@ class Stream:
 
         Args:
             node: owner of subscriptions and timer.
+            statistics: new ones, for this stream.
             config: the settings of this moment.
             pipeline: used by the worker's thread alone until ``stop``.
             outputs: the topics.
             on_status: publishes ~/status; called after each frame and periodically.
             on_failure: told on the worker's thread what ended the worker.
         """
-        self.statistics = NodeStatistics()
+        self._statistics = statistics
         self._node = node
         self._config = config
         self._on_status = on_status
         self._queue: LatestQueue[QueuedImage] = LatestQueue()
-        self._input = CameraInput(node, config(), self._queue, self.statistics)
-        self.statistics.image_topic = self._input.topic
+        self._input = CameraInput(node, config(), self._queue, self._statistics)
+        self._statistics.image_topic = self._input.topic
         self._processor = FrameProcessor(
             pipeline,
             outputs,
-            self.statistics,
+            self._statistics,
             Rectifier(config().input_is_rectified, self._input.topic),
             self._find_camera_info,
             self._unwanted,
@@ -75,7 +77,7 @@ class Stream:
         """
         self._node.destroy_timer(self._timer)
         self._input.destroy()
-        self.statistics.counter.dropped(self.worker.request_stop())
+        self._statistics.counter.dropped(self.worker.request_stop())
         return self.worker.join(self._config().stop_timeout_s)
 
     def _work(self, item: QueuedImage, dropped: int) -> None:
@@ -91,7 +93,7 @@ class Stream:
         return self._input.find_camera_info(stamp_ns, size, self._config().camera_info_tolerance_s)
 
     def _report(self, problem: str) -> None:
-        self.statistics.problem(problem)
+        self._statistics.problem(problem)
         self._node.get_logger().warning(problem, throttle_duration_sec=LOG_PERIOD_S)
 
     def _unwanted(self) -> bool:

@@ -58,7 +58,7 @@ def test_every_pipeline_value_has_a_text():
 
 @pytest.mark.parametrize(('size', 'kind'), [(0, 'a'), (10, 'a'), (3, 'c')])
 def test_values_out_of_range_are_named(size, kind):
-    with pytest.raises(ConfigError, match='size must be 1..9|kind must be one of a, b'):
+    with pytest.raises(ConfigError, match=r'size must be 1\.\.9|kind must be one of a, b'):
         build_config(Outer, {'inner.size': size, 'inner.kind': kind, 'factor': 1.0})
 
 
@@ -67,5 +67,5 @@ def test_yaml_mistakes_are_understood_or_named():
     assert coerced(FIELDS['inner.kind'], True) == 'true'
     with pytest.raises(ConfigError, match="factor must be a float, got 'x'"):
         coerced(FIELDS['factor'], 'x')
-    with pytest.raises(ConfigError, match='inner.size must be a int, got True'):
+    with pytest.raises(ConfigError, match=r'inner\.size must be a int, got True'):
         coerced(FIELDS['inner.size'], True)

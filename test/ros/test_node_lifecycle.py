@@ -1,0 +1,282 @@
+"""Transitions without a network: what is made, what is freed, what is said when it fails."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+import time
+import weakref
+
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy')
+pytest.importorskip('gemdepth_ros.msg', reason="the package's messages are not built")
+pytestmark = pytest.mark.ros
+
+from fake_pipeline import FakePipeline  # noqa: E402
+from rclpy.context import Context  # noqa: E402
+from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402
+from rclpy.parameter import Parameter  # noqa: E402
+
+from gemdepth_ros.errors import ConfigError, WeightsError  # noqa: E402
+from gemdepth_ros.ros.conversions import image_message  # noqa: E402
+from gemdepth_ros.ros.node import GemDepthNode  # noqa: E402
+
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+
+
+@pytest.fixture
+def make(monkeypatch):
+    monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'OFF')
+    context = Context()
+    context.init()
+    nodes = []
+
+    def make_node(factory=FakePipeline, **parameters):
+        made = []
+
+        def collect(config):
+            made.append(factory(config))
+            return made[-1]
+
+        node = GemDepthNode(
+            pipeline_factory=collect,
+            context=context,
+            enable_communication_interface=False,
+            parameter_overrides=[
+                Parameter(name.replace('__', '.'), value=value)
+                for name, value in parameters.items()
+            ],
+        )
+        node.made, node.logged = made, []
+        for level in ('error', 'warning'):
+            monkeypatch.setattr(node.get_logger(), level, _recorder(node, level))
+        nodes.append(node)
+        return node
+
+    yield make_node
+    for node in nodes:
+        node.destroy_node()
+    context.try_shutdown()
+
+
+def _recorder(node, level):
+    return lambda text, **_: node.logged.append((level, text))
+
+
+def feed(node, grey=100, stamp_ns=10**9):
+    """Hand an image to the callback, as the executor would."""
+    message = image_message(np.full((4, 4, 3), grey, np.uint8), 'rgb8', stamp_ns, 'cam')
+    node._stream._input._on_image(message, {'publication_sequence_number': None})
+
+
+def counts(node):
+    return node._snapshot().counts
+
+
+def wait_for(condition, timeout_s=5):
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def test_the_whole_life(make):
+    node = make(warm_up_height=4, warm_up_width=6)
+    assert node.trigger_configure() == SUCCESS
+    pipeline = node.made[0]
+    assert pipeline.warmed_up == (4, 6)
+    assert node.trigger_activate() == SUCCESS
+    feed(node)
+    wait_for(lambda: counts(node).processed == 1)
+    assert node.trigger_deactivate() == SUCCESS
+    assert not pipeline.closed
+    assert not node.busy
+    assert node.trigger_activate() == SUCCESS
+    feed(node)
+    wait_for(lambda: counts(node).processed == 1)
+    assert len(node.made) == 1, 'weights are kept while inactive'
+    assert node.trigger_deactivate() == SUCCESS
+    assert node.trigger_cleanup() == SUCCESS
+    assert pipeline.closed
+    assert node.trigger_configure() == SUCCESS
+    assert len(node.made) == 2
+    assert node.trigger_shutdown() == SUCCESS
+    assert node.made[1].closed
+
+
+@pytest.mark.parametrize('steps', [(), ('configure',), ('configure', 'activate')])
+def test_shutdown_from_every_state_frees_everything(make, steps):
+    node = make()
+    for step in steps:
+        assert getattr(node, f'trigger_{step}')() == SUCCESS
+    assert node.trigger_shutdown() == SUCCESS
+    assert all(pipeline.closed for pipeline in node.made)
+    assert not node.busy
+
+
+def test_a_users_mistake_fails_configure_in_one_line(make):
+    def factory(_config):
+        raise WeightsError('no file /nowhere/x.pth: get it by ...')
+
+    node = make(factory)
+    assert node.trigger_configure() == FAILURE
+    assert node.logged == [('error', 'on_configure failed: no file /nowhere/x.pth: get it by ...')]
+    snapshot = node._snapshot()
+    assert (snapshot.state, snapshot.fault) == ('unconfigured', node.logged[0][1])
+
+
+def test_a_bug_fails_configure_with_its_traceback(make):
+    def factory(_config):
+        raise ZeroDivisionError('oops')
+
+    node = make(factory)
+    assert node.trigger_configure() == FAILURE
+    ((_, text),) = node.logged
+    assert 'Traceback' in text
+    assert 'oops' in text
+
+
+def test_configure_can_be_tried_again(make):
+    attempts = []
+
+    def factory(config):
+        attempts.append(config)
+        if len(attempts) == 1:
+            raise WeightsError('not yet')
+        return FakePipeline(config)
+
+    node = make(factory)
+    assert node.trigger_configure() == FAILURE
+    assert node.trigger_configure() == SUCCESS
+    assert node._snapshot().fault == ''
+
+
+def test_bad_parameters_fail_configure_in_one_line(make):
+    node = make(tf_mode='sideways')
+    assert node.trigger_configure() == FAILURE
+    ((_, text),) = node.logged
+    assert 'tf_mode must be one of none, camera' in text
+    node = make(grounding__source='manual')
+    assert node.trigger_configure() == FAILURE
+    assert 'needs a finite scale' in node.logged[0][1]
+
+
+def test_a_parameter_of_the_wrong_type_is_named(make):
+    with pytest.raises(ConfigError, match=r'streaming\.window'):
+        make(streaming__window='eight')
+
+
+def test_yaml_types_are_understood(make):
+    node = make(grounding__source='manual', grounding__scale=30, input_is_rectified=True)
+    assert node.trigger_configure() == SUCCESS
+    assert node.made[0].config.grounding.scale == 30.0
+    assert node._settings.node_config.input_is_rectified == 'true'
+
+
+def test_changes_take_effect_or_are_refused_with_the_reason(make):
+    node = make()
+    result = node.set_parameters([Parameter('streaming.window', value=4)])[0]
+    assert result.successful
+    result = node.set_parameters([Parameter('streaming.window', value=99)])[0]
+    assert not result.successful
+    assert 'window must be 1..32' in result.reason
+    assert node.trigger_configure() == SUCCESS
+    assert node.made[0].config.streaming.window == 4
+    result = node.set_parameters([Parameter('streaming.window', value=8)])[0]
+    assert not result.successful
+    assert 'streaming.window is read while configuring' in result.reason
+    result = node.set_parameters([Parameter('stale_after_s', value=7.5)])[0]
+    assert result.successful
+    assert node._settings.node_config.stale_after_s == 7.5
+    result = node.set_parameters([Parameter('stale_after_s', value=0.0)])[0]
+    assert not result.successful
+
+
+def test_parameters_are_described(make):
+    descriptor = make().describe_parameter('stale_after_s')
+    assert descriptor.description == 'a warning appears when no image came for this long [s].'
+    assert descriptor.floating_point_range[0].to_value == 3600.0
+    assert 'raw, compressed' in make().describe_parameter('image_transport').additional_constraints
+
+
+def test_autostart(make):
+    node = make()
+    node.autostart()
+    assert node._snapshot().state == 'active'
+    node = make(autostart=False)
+    node.autostart()
+    assert node._snapshot().state == 'unconfigured'
+
+
+def test_stop_in_the_middle_of_a_frame_waits_for_it(make):
+    node = make(lambda config: FakePipeline(config, delay_s=0.3))
+    node.autostart()
+    feed(node)
+    wait_for(lambda: node.made[0].frames)
+    feed(node)
+    assert node.trigger_deactivate() == SUCCESS
+    assert not node.busy
+    result = counts(node)
+    assert (result.received, result.dropped, result.pending) == (2, 2, 0)
+
+
+def test_a_frame_that_outlasts_the_stop_is_thrown_away(make):
+    node = make(lambda config: FakePipeline(config, delay_s=1.0), stop_timeout_s=0.05)
+    node.autostart()
+    feed(node)
+    wait_for(lambda: node.made[0].frames)
+    started = time.monotonic()
+    assert node.trigger_deactivate() == SUCCESS
+    assert time.monotonic() - started < 0.5
+    assert node.busy
+    assert node.trigger_activate() == FAILURE  # one pipeline, one thread
+    assert 'still in work' in node.logged[-1][1]
+    assert node.trigger_cleanup() == SUCCESS
+    assert not node.made[0].closed, 'not under the running frame'
+    wait_for(lambda: node.made[0].closed)
+    wait_for(lambda: counts(node).pending == 0)
+    assert (counts(node).processed, counts(node).dropped) == (0, 1)
+    wait_for(lambda: not node.busy)
+    assert node.trigger_configure() == SUCCESS
+
+
+def test_unknown_parameters_are_named(make, capfd):
+    make(weights='x.pth')
+    assert "unknown parameter 'weights' is ignored; did you mean network.weights" in (
+        capfd.readouterr().err
+    )
+
+
+def open_files():
+    return len(os.listdir('/proc/self/fd'))
+
+
+def test_ten_cycles_leave_no_thread_file_or_entity(make):
+    node, pipelines = make(), []
+
+    def cycle():
+        assert node.trigger_configure() == SUCCESS
+        assert node.trigger_activate() == SUCCESS
+        feed(node)
+        wait_for(lambda: counts(node).processed == 1)
+        assert node.trigger_deactivate() == SUCCESS
+        assert node.trigger_cleanup() == SUCCESS
+        pipelines.append(weakref.ref(node.made.pop()))
+        gc.collect()
+
+    def census():
+        entities = [
+            len(list(getattr(node, kind)))
+            for kind in ('publishers', 'subscriptions', 'services', 'timers', 'guards')
+        ]
+        return threading.active_count(), open_files(), entities, len(node._managed_entities)
+
+    cycle()  # the first one opens what stays open: loggers, the parameter's QoS
+    before = census()
+    for _ in range(10):
+        cycle()
+    assert census() == before
+    assert [ref() for ref in pipelines if ref() is not None] == [], 'the network is freed'

@@ -1,0 +1,121 @@
+"""Quality of service: any camera is heard, any listener hears."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+pytest.importorskip('rclpy')
+pytest.importorskip('gemdepth_ros.msg', reason="the package's messages are not built")
+pytestmark = pytest.mark.ros
+
+from fake_pipeline import FakePipeline  # noqa: E402
+from rclpy.qos import ReliabilityPolicy  # noqa: E402
+from ros_harness import SECOND, wait_for  # noqa: E402
+from sensor_msgs.msg import Image  # noqa: E402
+
+from gemdepth_ros.ros.qos import choose_reliability  # noqa: E402
+
+RELIABLE, BEST_EFFORT = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
+
+
+@pytest.mark.parametrize(
+    ('mode', 'offered', 'wanted'),
+    [
+        ('auto', [], RELIABLE),
+        ('auto', [RELIABLE], RELIABLE),
+        ('auto', [RELIABLE, RELIABLE], RELIABLE),
+        ('auto', [BEST_EFFORT], BEST_EFFORT),
+        ('auto', [RELIABLE, BEST_EFFORT], BEST_EFFORT),
+        ('reliable', [BEST_EFFORT], RELIABLE),
+        ('best_effort', [RELIABLE], BEST_EFFORT),
+    ],
+)
+def test_rule(mode, offered, wanted):
+    assert choose_reliability(mode, offered) == wanted
+
+
+@pytest.fixture
+def active(world):
+    def start(**parameters):
+        node = world.depth_node(FakePipeline, **parameters)
+        world.start()
+        world.on_executor(node.autostart)
+        return node
+
+    return start
+
+
+def received(node):
+    return node._snapshot().counts.received
+
+
+def heard(node, camera, stamp_ns):
+    """Whether the node hears the camera: publish until an image arrives."""
+    before = received(node)
+    for i in range(100):
+        camera.send(stamp_ns + i)
+        time.sleep(0.02)
+        if received(node) > before:
+            return True
+    return False
+
+
+@pytest.mark.parametrize('reliable', [True, False])
+def test_auto_hears_both_kinds_of_camera(world, active, reliable):
+    node = active()
+    camera = world.camera(reliable=reliable)
+    assert heard(node, camera, SECOND)
+    images = node._stream._input._images
+    wait_for(lambda: images.reliability == (RELIABLE if reliable else BEST_EFFORT))
+
+
+def test_auto_follows_when_the_publishers_change(world, active):
+    node = active()
+    images = node._stream._input._images
+    first = world.camera(reliable=True)
+    assert heard(node, first, SECOND)
+    second = world.camera(reliable=False, name='second')
+    wait_for(lambda: images.reliability == BEST_EFFORT, what='following to best effort')
+    assert heard(node, second, 2 * SECOND)
+    assert heard(node, first, 3 * SECOND)
+    world.on_executor(lambda: second.destroy_publisher(second.images))
+    wait_for(lambda: images.reliability == RELIABLE, what='following back')
+    assert heard(node, first, 4 * SECOND)
+    counts = node._snapshot().counts
+    assert counts.pending == 0
+    assert len(list(node.subscriptions)) == 2
+
+
+def test_a_fixed_choice_does_not_follow(world, active):
+    node = active(qos='reliable')
+    camera = world.camera(reliable=False)
+    time.sleep(1.2)
+    camera.send(SECOND)
+    time.sleep(0.3)
+    assert received(node) == 0
+    assert node._stream._input._images.reliability == RELIABLE
+
+
+def test_both_kinds_of_listener_hear_the_outputs(world, active):
+    node = active()
+    camera, listener, second = world.camera(), world.listener(), world.listener()
+    topic = '/depth_node/relative/depth'
+    listener.listen(topic, Image, reliable=True)
+    second.listen(topic, Image, reliable=False)
+    publisher = node._outputs._publishers['~/relative/depth']
+    wait_for(lambda: publisher.get_subscription_count() == 2)
+    wait_for(camera.matched)
+    camera.send(SECOND)
+    wait_for(lambda: listener.messages[topic] and second.messages[topic])
+
+
+def test_output_quality_of_service_can_be_overridden(world, active):
+    name = 'qos_overrides./depth_node/relative/points.publisher.reliability'
+    active(**{name: 'best_effort'})
+    listener = world.listener()
+    wait_for(lambda: listener.get_publishers_info_by_topic('/depth_node/relative/points'))
+    (info,) = listener.get_publishers_info_by_topic('/depth_node/relative/points')
+    assert info.qos_profile.reliability == BEST_EFFORT
+    assert info.topic_type == 'sensor_msgs/msg/PointCloud2'
