@@ -24,10 +24,10 @@ check_shell_syntax() {
 check 'ruff check' ruff check
 check 'ruff format' ruff format --check
 check 'mypy' mypy
-check 'import rules' lint-imports --no-cache
+check 'import rules' lint-imports --no-cache --no-logo
 check 'shell syntax' check_shell_syntax
 if ((${#failed[@]})); then
-  printf 'test.sh: %s failed; pytest was not run\n' "$(IFS=,; echo "${failed[*]}")" >&2
+  printf 'test.sh: %s failed; pytest was not run\n' "$(IFS=';'; echo "${failed[*]}")" >&2
   exit 1
 fi
 
