@@ -37,9 +37,15 @@ def initialize(model: GemDepth, seed: int = 0) -> None:
         elif not name.endswith('gamma'):  # layer scales keep the constructor's value
             nn.init.ones_(parameter)
     _initialize_pose(model, generator)
-    output_bias = model.head.output_conv3.bias
-    assert output_bias is not None
-    nn.init.constant_(output_bias, 1.0)
+    _initialize_output(model.head.output_conv3)
+
+
+def _initialize_output(output: nn.Conv2d) -> None:
+    """Rectified inputs, positive weights and bias: disparity is positive at every place."""
+    assert output.bias is not None
+    with torch.no_grad():
+        output.weight.abs_()
+    nn.init.constant_(output.bias, 1.0)
 
 
 def _is_token(name: str) -> bool:
