@@ -28,7 +28,7 @@ def shared() -> Path:
 
 @pytest.fixture(scope='session')
 def tiny_config() -> GemDepthConfig:
-    """A network with all parts of the real one and half a million parameters."""
+    """A network with all parts of the real one and under three million parameters."""
     from gemdepth_ros.model import GemDepthConfig
     from gemdepth_ros.model.config import EncoderConfig
 
@@ -37,8 +37,8 @@ def tiny_config() -> GemDepthConfig:
         heads=4,
         camera_head_heads=4,
         camera_head_depth=1,
-        features=32,
-        out_channels=(16, 16, 32, 32),
+        features=64,
+        out_channels=(16, 32, 64, 64),
     )
 
 
