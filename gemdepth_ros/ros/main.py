@@ -13,6 +13,11 @@ if TYPE_CHECKING:  # the real import is inside: it takes seconds, which Ctrl-C m
     from gemdepth_ros.ros.node import PipelineFactory
 
 SPIN_PERIOD_S = 0.1  # Python sees a signal when rclpy's wait returns
+REMEDIES = {
+    'rclpy': 'source a ROS 2 first, for example /opt/ros/jazzy/setup.bash',
+    'gemdepth_ros.msg': 'build the package with colcon and source its install/setup.bash',
+    'torch': 'install PyTorch for this machine, see https://pytorch.org/get-started/locally',
+}
 
 
 def main(args: list[str] | None = None, pipeline_factory: PipelineFactory | None = None) -> int:
@@ -32,6 +37,11 @@ def main(args: list[str] | None = None, pipeline_factory: PipelineFactory | None
         return _run(args, pipeline_factory)
     except KeyboardInterrupt:
         return 0  # before there was anything to stop
+    except ModuleNotFoundError as error:
+        if error.name not in REMEDIES:
+            raise
+        sys.stderr.write(f'depth_node: no module {error.name}: {REMEDIES[error.name]}\n')
+        return 1
 
 
 def _run(args: list[str] | None, pipeline_factory: PipelineFactory | None) -> int:

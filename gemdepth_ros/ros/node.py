@@ -10,7 +10,7 @@ from typing import Any
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from std_srvs.srv import Trigger
 
-from gemdepth_ros.errors import ConfigError
+from gemdepth_ros.errors import GemDepthError
 from gemdepth_ros.interfaces import ResetReason
 from gemdepth_ros.pipeline.config import PipelineConfig
 from gemdepth_ros.ros.callbacks import logged_transition
@@ -111,7 +111,7 @@ class GemDepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
         assert self._pipeline is not None
         assert self._outputs is not None
         if self.busy:
-            raise ConfigError('a frame from before the last stop is still in work; try again')
+            raise GemDepthError('a frame from before the last stop is still in work; try again')
         self._fault = ''
         self._statistics = NodeStatistics()
         result = super().on_activate(state)  # enables the publishers

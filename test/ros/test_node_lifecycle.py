@@ -22,7 +22,7 @@ from rclpy.parameter import Parameter  # noqa: E402
 
 from gemdepth_ros.errors import ConfigError, WeightsError  # noqa: E402
 from gemdepth_ros.ros.conversions import image_message  # noqa: E402
-from gemdepth_ros.ros.node import GemDepthNode  # noqa: E402
+from gemdepth_ros.ros.node import GemDepthNode, depth_pipeline  # noqa: E402
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
@@ -126,6 +126,21 @@ def test_a_users_mistake_fails_configure_in_one_line(make):
     assert node.logged == [('error', 'on_configure failed: no file /nowhere/x.pth: get it by ...')]
     snapshot = node._snapshot()
     assert (snapshot.state, snapshot.fault) == ('unconfigured', node.logged[0][1])
+
+
+@pytest.mark.parametrize('name', ['missing.pth', 'text.pth', 'text.safetensors', 'folder.pth'])
+def test_wrong_weights_fail_configure_in_one_line_of_the_real_pipeline(make, tmp_path, name):
+    path = tmp_path / name
+    if name.startswith('text'):
+        path.write_text('these are no weights')
+    if name.startswith('folder'):
+        path.mkdir()
+    node = make(depth_pipeline, network__weights=str(path))
+    assert node.trigger_configure() == FAILURE
+    ((level, text),) = node.logged
+    assert level == 'error'
+    assert str(path) in text
+    assert '\n' not in text
 
 
 def test_a_bug_fails_configure_with_its_traceback(make):

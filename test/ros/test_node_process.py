@@ -165,6 +165,19 @@ def test_a_parameter_of_the_wrong_type_ends_the_process_in_one_line():
     assert 'Traceback' not in errors
 
 
+@pytest.mark.parametrize('module', ['rclpy', 'torch', 'gemdepth_ros.msg'])
+def test_a_missing_dependency_ends_the_process_in_one_line(module):
+    code = (
+        f'import sys; sys.modules[{module!r}] = None\n'
+        'from gemdepth_ros.ros.main import main; sys.exit(main())'
+    )
+    with process('-c', code) as child:
+        _, errors = child.communicate(timeout=60)
+    assert child.returncode == 1
+    assert errors.startswith(f'depth_node: no module {module}: ')
+    assert errors.count('\n') == 1
+
+
 def test_the_real_network_publishes_depth_and_survives_ctrl_c(world):
     """Seeded weights: the numbers mean nothing, the path is the real one."""
     with real_node(*SMALL, '-p', 'network.threads:=2') as child:
