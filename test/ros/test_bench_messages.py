@@ -21,17 +21,7 @@ def test_table_and_json(tmp_path):
     script = ROOT / 'benchmarks' / 'bench_messages.py'
     options = ['--size', '20', '30', '--repeat', '3', '--json', str(target)]
     done = subprocess.run(
-        [
-            sys.executable,
-            str(script),
-            '--size',
-            '20',
-            '30',
-            '--repeat',
-            '3',
-            '--json',
-            str(target),
-        ],
+        [sys.executable, str(script), *options],
         capture_output=True,
         text=True,
         cwd=ROOT,
