@@ -78,11 +78,12 @@ make_venv() {
   if [[ -e $venv ]]; then
     if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
       say "$venv is unfinished or its Python is gone: making it again"
-    elif [[ -f $venv/.made-for && $(<"$venv/.made-for") != "$made_for" ]]; then
+    elif [[ $(cat "$venv/.made-for" 2>/dev/null || echo "$root|") != "$made_for" ]]; then
       say "$venv was made for another folder or another ROS: making it again"
     elif is_other_python; then
       say "$venv has another Python than $PYTHON: making it again"
     else
+      echo "$made_for" >"$venv/.made-for"
       return 0
     fi
     rm -rf "$venv"
