@@ -16,7 +16,7 @@ def running(work, failures=None):
     return queue, worker
 
 
-def wait_for(condition, timeout_s=5):
+def wait_for(condition, timeout_s=15):
     end = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < end

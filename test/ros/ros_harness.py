@@ -161,7 +161,7 @@ def intrinsics(size):
     return PinholeIntrinsics(width, height, width, width, (width - 1) / 2, (height - 1) / 2)
 
 
-def wait_for(condition, timeout_s=5.0, what='condition'):
+def wait_for(condition, timeout_s=15.0, what='condition'):
     """Wait until ``condition()`` is true; fail after the time-out."""
     end = time.monotonic() + timeout_s
     while time.monotonic() < end:

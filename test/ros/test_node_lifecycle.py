@@ -76,7 +76,7 @@ def counts(node):
     return node._snapshot().counts
 
 
-def wait_for(condition, timeout_s=5):
+def wait_for(condition, timeout_s=15):
     end = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < end

@@ -93,7 +93,7 @@ def test_ctrl_c_in_the_middle_of_a_frame_ends_cleanly(world, delay_s):
     assert code == 0
     assert 'Traceback' not in errors
     assert 'terminate called' not in errors
-    assert seconds < 5, 'a frame that takes longer than stop_timeout_s is not waited for'
+    assert seconds < 30, 'a frame that takes longer than stop_timeout_s is not waited for'
 
 
 def test_two_ctrl_c_in_a_row_end_cleanly(world):
