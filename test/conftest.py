@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 # Before torch is loaded: small networks gain nothing from more threads, and processes that tests
 # start inherit the limit.
 os.environ.setdefault('OMP_NUM_THREADS', '2')
+# Threads that wait must sleep: where several processes share few cores, spinning ones (the
+# default) slow each other down tenfold.
+os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 
 SHARED = Path(__file__).parents[2] / 'shared'
 
