@@ -34,7 +34,9 @@ class WindowConfig:
                 f'got {self.overlap} key slots and blend {self.blend}'
             )
         tail = tuple(range(self.length - self.blend, self.length))
-        if self.key_slots[0] != 0 or self.key_slots[2:] != tail:
+        # A later window's first two slots hold old frames: its middle must be one of the others.
+        middle_fits = 2 <= self.key_slots[1] < tail[0]
+        if self.key_slots[0] != 0 or not middle_fits or self.key_slots[2:] != tail:
             raise ConfigError(
                 f'key slots must be 0, a middle slot and the last {self.blend}, '
                 f'got {self.key_slots}'
