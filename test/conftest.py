@@ -11,9 +11,10 @@ import pytest
 if TYPE_CHECKING:
     from gemdepth_ros.model import GemDepth, GemDepthConfig
 
-# Before torch is loaded: small networks gain nothing from more threads, and processes that tests
-# start inherit the limit.
+# Before torch is loaded; processes that tests start inherit it. Small networks gain nothing from
+# more threads, and threads that spin while they wait make a busy machine ten times slower.
 os.environ.setdefault('OMP_NUM_THREADS', '2')
+os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 # Threads that wait must sleep: where several processes share few cores, spinning ones (the
 # default) slow each other down tenfold.
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
