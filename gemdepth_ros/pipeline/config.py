@@ -61,8 +61,9 @@ class GroundingConfig:
             raise ConfigError(f'manual grounding needs a finite scale > 0, got {self.scale}')
         if self.source == 'manual' and not math.isfinite(self.shift):
             raise ConfigError(f'manual grounding needs a finite shift, got {self.shift}')
-        if not (math.isnan(self.translation_factor) or self.translation_factor > 0):
-            raise ConfigError(f'translation_factor must be > 0, got {self.translation_factor}')
+        factor = self.translation_factor
+        if not (math.isnan(factor) or (math.isfinite(factor) and factor > 0)):
+            raise ConfigError(f'translation_factor must be finite and > 0, got {factor}')
 
 
 @dataclass(frozen=True)

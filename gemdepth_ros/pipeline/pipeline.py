@@ -111,8 +111,9 @@ class DepthPipeline:
         self._session.reset(reason)
 
     def close(self) -> None:
-        """Give back the device's memory; the pipeline cannot be used afterwards."""
-        del self._session, self._model
+        """Give back the device's memory; the pipeline cannot be used, only closed, afterwards."""
+        for held in ('_session', '_model'):
+            vars(self).pop(held, None)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 

@@ -29,7 +29,7 @@ def metric_depth(disparity: Tensor, state: GroundingState, config: ProductsConfi
     """
     assert state.metric
     inverse = (disparity - state.shift) / state.scale
-    depth = torch.where(inverse > 1 / config.max_depth_m, 1 / inverse, torch.inf)
+    depth = torch.where(inverse <= 1 / config.max_depth_m, torch.inf, 1 / inverse)
     return torch.where(depth < config.min_depth_m, torch.nan, depth)
 
 
