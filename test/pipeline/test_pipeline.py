@@ -1,0 +1,344 @@
+"""One frame in, everything out: what is computed, what is said, what is kept apart."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from gemdepth_ros.errors import ConfigError, InferenceError, WeightsError
+from gemdepth_ros.geometry.point_cloud import organized_cloud
+from gemdepth_ros.inference import StreamingConfig
+from gemdepth_ros.interfaces import (
+    OutputRequest,
+    PinholeIntrinsics,
+    PipelineOutput,
+    ResetReason,
+    VideoFrame,
+)
+from gemdepth_ros.model import GemDepth, GemDepthConfig
+from gemdepth_ros.model.checkpoint import published_state
+from gemdepth_ros.model.config import PRESETS
+from gemdepth_ros.pipeline import (
+    DepthPipeline,
+    GroundingConfig,
+    NetworkConfig,
+    PipelineConfig,
+    pipeline,
+)
+
+HEIGHT, WIDTH = 60, 80
+PERIOD_NS = 100_000_000
+EVERYTHING = OutputRequest(depth=True, points=True, preview=True)
+NOTHING = OutputRequest(depth=False, points=False, preview=False)
+CAMERA = PinholeIntrinsics(WIDTH, HEIGHT, 70.0, 71.0, 39.0, 29.0)
+MANUAL = GroundingConfig('manual', scale=30.0, shift=0.5)
+
+
+@pytest.fixture(autouse=True)
+def tiny_preset(tiny_config: GemDepthConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network that a test can build in no time, by name."""
+    monkeypatch.setitem(PRESETS, 'tiny', tiny_config)
+
+
+def configured(**changes: Any) -> PipelineConfig:
+    return PipelineConfig(
+        network=NetworkConfig(preset='tiny', device='cpu', weights=changes.pop('weights', '')),
+        streaming=StreamingConfig(window=3, input_size=56),
+        **changes,
+    )
+
+
+@pytest.fixture
+def relative() -> Iterator[DepthPipeline]:
+    made = DepthPipeline(configured())
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def metric() -> Iterator[DepthPipeline]:
+    made = DepthPipeline(configured(grounding=MANUAL))
+    yield made
+    made.close()
+
+
+def frame(number: int = 0, **changes: Any) -> VideoFrame:
+    rng = np.random.default_rng(number)
+    shape = changes.pop('shape', (HEIGHT, WIDTH))
+    values: dict[str, Any] = {
+        'image_rgb': rng.integers(0, 256, (*shape, 3), np.uint8),
+        'stamp_ns': number * PERIOD_NS,
+        'frame_id': 'front_optical',
+        'camera': CAMERA if shape == (HEIGHT, WIDTH) else None,
+    }
+    return VideoFrame(**(values | changes))
+
+
+def products(output: PipelineOutput) -> set[str]:
+    """Names of the images and clouds that an output holds."""
+    names = ('disparity', 'relative_depth', 'depth_m', 'cloud', 'preview_rgb')
+    return {name for name in names if getattr(output, name) is not None}
+
+
+def test_the_frames_identity_comes_through(relative: DepthPipeline) -> None:
+    outputs = [relative.process(frame(number)) for number in range(5)]
+    assert [output.stamp_ns for output in outputs] == [k * PERIOD_NS for k in range(5)]
+    assert {output.frame_id for output in outputs} == {'front_optical'}
+    assert [output.window_frames for output in outputs] == [1, 2, 3, 3, 3]
+    for output in outputs:
+        assert output.camera == CAMERA
+        assert not output.camera_is_predicted
+        assert output.network_size == (56, 70)
+        assert output.processing_ms > 0
+        assert output.reset is None
+
+
+def test_without_grounding_nothing_looks_like_metres(relative: DepthPipeline) -> None:
+    relative.process(frame(0))
+    output = relative.process(frame(1), EVERYTHING)
+    assert products(output) == {'disparity', 'relative_depth', 'cloud', 'preview_rgb'}
+    assert output.disparity is not None
+    assert output.relative_depth is not None
+    assert output.cloud is not None
+    assert not output.cloud.metric
+    assert not output.grounding.metric
+    assert not output.motion.metric
+    np.testing.assert_array_equal(np.diag(output.motion.covariance), 9999.0)
+    with np.errstate(divide='ignore'):
+        np.testing.assert_allclose(output.relative_depth, 1 / output.disparity, rtol=1e-6)
+    assert output.disparity.shape == output.relative_depth.shape == (HEIGHT, WIDTH)
+    assert output.disparity.dtype == output.relative_depth.dtype == np.float32
+
+
+def test_with_manual_grounding_depth_is_metres(metric: DepthPipeline) -> None:
+    output = metric.process(frame(0), EVERYTHING)
+    assert products(output) == {'disparity', 'depth_m', 'cloud', 'preview_rgb'}
+    assert output.disparity is not None
+    assert output.depth_m is not None
+    assert output.cloud is not None
+    assert output.cloud.metric
+    assert output.grounding.metric
+    assert output.grounding.sources == ('manual',)
+    known = np.isfinite(output.depth_m)
+    assert known.any()
+    np.testing.assert_allclose(
+        output.depth_m[known], 30.0 / (output.disparity[known] - 0.5), rtol=1e-4
+    )
+    assert not (output.depth_m[known] > 80.0).any()
+    assert not (output.depth_m[known] < 0.1).any()
+
+
+def test_clouds_hold_the_depth_of_the_image(metric: DepthPipeline) -> None:
+    seen = frame(0)
+    output = metric.process(seen, EVERYTHING)
+    assert output.depth_m is not None
+    assert output.cloud is not None
+    expected = organized_cloud(output.depth_m, seen.image_rgb, CAMERA, 2, metric=True)
+    np.testing.assert_array_equal(output.cloud.xyz, expected.xyz)
+    np.testing.assert_array_equal(output.cloud.rgb, seen.image_rgb[::2, ::2])
+
+
+@pytest.mark.parametrize(
+    'request_', [OutputRequest(*wanted) for wanted in itertools.product((False, True), repeat=3)]
+)
+@pytest.mark.parametrize('grounding', [GroundingConfig(), MANUAL], ids=['relative', 'metric'])
+def test_only_what_is_asked_for_is_there(
+    grounding: GroundingConfig, request_: OutputRequest
+) -> None:
+    """And never metres and relative depth at once."""
+    output = DepthPipeline(configured(grounding=grounding)).process(frame(0), request_)
+    found = products(output)
+    depth = 'depth_m' if grounding.source == 'manual' else 'relative_depth'
+    assert ({'relative_depth', 'depth_m'} & found) == ({depth} if request_.depth else set())
+    assert ('cloud' in found) == request_.points
+    assert ('preview_rgb' in found) == request_.preview
+    assert ('disparity' in found) == (request_.depth or request_.preview)
+
+
+def test_work_for_nobody_is_skipped(
+    relative: DepthPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Poses go on; no image is resized, moved or coloured."""
+
+    def unwanted(*args: Any, **kwargs: Any) -> None:
+        raise AssertionError('computed although nobody asked')
+
+    for name in ('at_image_size', 'as_array', 'organized_cloud', 'relative_depth'):
+        monkeypatch.setattr(pipeline, name, unwanted)
+    first, second = relative.process(frame(0), NOTHING), relative.process(frame(1), NOTHING)
+    assert not products(first)
+    assert not np.array_equal(second.motion.odom_from_camera, np.eye(4))
+
+
+def test_the_request_does_not_change_the_stream(relative: DepthPipeline) -> None:
+    other = DepthPipeline(configured())
+    for number in range(3):
+        relative.process(frame(number), NOTHING)
+        other.process(frame(number), EVERYTHING)
+    ours, theirs = relative.process(frame(3)), other.process(frame(3))
+    assert ours.disparity is not None
+    assert theirs.disparity is not None
+    np.testing.assert_array_equal(ours.disparity, theirs.disparity)
+    np.testing.assert_array_equal(ours.motion.odom_from_camera, theirs.motion.odom_from_camera)
+
+
+@pytest.mark.parametrize(
+    ('change', 'reason'),
+    [
+        ({'shape': (60, 100)}, ResetReason.SIZE_CHANGE),
+        ({'camera': PinholeIntrinsics(WIDTH, HEIGHT, 75, 75, 39, 29)}, ResetReason.CAMERA_CHANGE),
+        ({'frame_id': 'rear_optical'}, ResetReason.CAMERA_CHANGE),
+        ({'stamp_ns': 0}, ResetReason.BACKWARD_TIME),
+        ({'stamp_ns': 5_000_000_000}, ResetReason.GAP),
+    ],
+)
+def test_the_reason_of_a_reset_is_said_once(
+    relative: DepthPipeline, change: dict[str, Any], reason: ResetReason
+) -> None:
+    for number in range(3):
+        assert relative.process(frame(number)).reset is None
+    output = relative.process(frame(3, **change))
+    assert output.reset is reason
+    assert output.window_frames == 1
+    np.testing.assert_allclose(output.motion.odom_from_camera, np.eye(4), atol=1e-9)
+    assert relative.reset_counts == dict.fromkeys(ResetReason, 0) | {reason: 1}
+    following = dict(change) | {'stamp_ns': output.stamp_ns + PERIOD_NS}
+    assert relative.process(frame(4, **following)).reset is None
+
+
+def test_a_reset_on_request(relative: DepthPipeline) -> None:
+    relative.process(frame(0))
+    relative.reset()
+    assert relative.process(frame(1)).reset is ResetReason.REQUEST
+    assert relative.reset_counts[ResetReason.REQUEST] == 1
+
+
+def test_an_unknown_camera_is_taken_from_the_networks_field_of_view(
+    relative: DepthPipeline,
+) -> None:
+    output = relative.process(frame(0, camera=None))
+    camera = output.camera
+    assert output.camera_is_predicted
+    assert (camera.width, camera.height) == (WIDTH, HEIGHT)
+    assert (camera.cx, camera.cy) == ((WIDTH - 1) / 2, (HEIGHT - 1) / 2)
+    horizontal = math.degrees(2 * math.atan(WIDTH / 2 / camera.fx))
+    assert horizontal == pytest.approx(output.predicted_fov_deg[0], abs=1e-3)
+    assert camera.fx == camera.fy
+
+
+def test_a_field_of_view_of_zero_gives_a_usable_camera(
+    relative: DepthPipeline,
+) -> None:
+    """The network may predict it; an infinite focal length would be no camera."""
+    model: GemDepth = relative._model
+    with torch.no_grad():
+        model.camera_head.pose_branch.fc2.bias[7:] = -10.0
+    output = relative.process(frame(0, camera=None))
+    assert output.predicted_fov_deg == (0.0, 0.0)
+    assert 0 < output.camera.fx < 10 * WIDTH
+
+
+def test_motion_in_metres_with_a_translation_factor(relative: DepthPipeline) -> None:
+    grounding = GroundingConfig('manual', scale=30.0, translation_factor=2.5)
+    metric = DepthPipeline(configured(grounding=grounding))
+    for number in range(3):
+        plain, scaled = relative.process(frame(number)), metric.process(frame(number))
+    assert scaled.motion.metric
+    assert not scaled.motion.lost
+    position = plain.motion.odom_from_camera[:3, 3]
+    np.testing.assert_allclose(scaled.motion.odom_from_camera[:3, 3], 2.5 * position)
+    assert np.linalg.norm(position) > 0
+    covariance = np.diag(scaled.motion.covariance)
+    assert ((covariance >= 0) & (covariance < 9999)).all()
+
+
+def test_metric_depth_without_a_translation_factor_leaves_motion_relative(
+    metric: DepthPipeline,
+) -> None:
+    assert not metric.process(frame(0)).motion.metric
+
+
+def test_warming_up_leaves_no_trace(relative: DepthPipeline) -> None:
+    cold = DepthPipeline(configured())
+    relative.warm_up(HEIGHT, WIDTH)
+    ours, theirs = relative.process(frame(0)), cold.process(frame(0))
+    assert ours.reset is None
+    assert ours.window_frames == 1
+    assert ours.disparity is not None
+    assert theirs.disparity is not None
+    np.testing.assert_array_equal(ours.disparity, theirs.disparity)
+    assert not any(relative.reset_counts.values())
+
+
+def test_output_that_is_not_finite_is_withheld_and_the_stream_goes_on(
+    relative: DepthPipeline,
+) -> None:
+    relative.process(frame(0))
+    bias = relative._model.head.output_conv3.bias
+    assert bias is not None
+    good = bias.data.clone()
+    bias.data[0] = torch.nan
+    with pytest.raises(InferenceError, match='NaN or infinity'):
+        relative.process(frame(1))
+    bias.data = good
+    output = relative.process(frame(2))
+    assert output.reset is ResetReason.NON_FINITE_OUTPUT
+    assert output.disparity is not None
+    assert np.isfinite(output.disparity).all()
+
+
+def test_a_tiny_image_does_not_end_the_stream(relative: DepthPipeline) -> None:
+    """One pixel is upsampled like any other image."""
+    assert relative.process(frame(0, shape=(1, 1))).disparity is not None
+    assert relative.process(frame(1)).reset is ResetReason.SIZE_CHANGE
+
+
+def test_untrained_weights_say_so(relative: DepthPipeline) -> None:
+    assert not relative.trained
+    assert relative.weights_description == 'seeded (untrained)'
+
+
+def test_weights_from_a_file_are_described(tiny_model: GemDepth, tmp_path: Path) -> None:
+    path = tmp_path / 'drive.pth'
+    torch.save(published_state(tiny_model), path)
+    loaded = DepthPipeline(configured(weights=str(path)))
+    assert loaded.trained
+    assert loaded.weights_description.startswith('drive.pth sha256:')
+    seeded = DepthPipeline(configured()).process(frame(0))
+    output = loaded.process(frame(0))
+    assert output.disparity is not None
+    assert seeded.disparity is not None
+    np.testing.assert_array_equal(output.disparity, seeded.disparity)
+
+
+def test_wrong_weights_are_refused_in_one_line(tiny_model: GemDepth, tmp_path: Path) -> None:
+    wrong = tmp_path / 'wrong.pth'
+    torch.save({'some.weight': torch.zeros(3)}, wrong)
+    for weights in (str(wrong), str(tmp_path / 'absent.pth')):
+        with pytest.raises(WeightsError) as error:
+            DepthPipeline(configured(weights=weights))
+        assert '\n' not in str(error.value)
+
+
+def test_an_unknown_network_is_refused() -> None:
+    with pytest.raises(ConfigError, match="unknown network 'huge'"):
+        DepthPipeline(PipelineConfig(network=NetworkConfig(preset='huge')))
+
+
+def test_a_live_pipeline_has_no_lookahead() -> None:
+    with pytest.raises(ConfigError, match='lookahead must be 0 in a live pipeline, got 2'):
+        PipelineConfig(streaming=StreamingConfig(lookahead=2))
+
+
+def test_closing_twice_is_harmless() -> None:
+    made = DepthPipeline(configured())
+    made.process(frame(0))
+    made.close()
+    made.close()
