@@ -65,7 +65,7 @@ def poses_of(steps: list[ChainStep]) -> Float64Array:
     return np.stack([step.session_from_camera for step in steps])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=SEEDS, frames=st.integers(2, 25), length=st.integers(3, 8))
 def test_a_known_trajectory_is_recovered(seed: int, frames: int, length: int) -> None:
     """Whatever frame and unit each window has: exact, up to the first pair's unit."""
@@ -81,7 +81,7 @@ def test_a_known_trajectory_is_recovered(seed: int, frames: int, length: int) ->
         assert step.unit_in_session == pytest.approx(unit / units[1], rel=1e-6)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=SEEDS)
 def test_a_changed_anchor_moves_nothing(seed: int) -> None:
     """The pinned frame leaves, the oldest recent one takes its place."""
@@ -125,7 +125,7 @@ def test_window_points_land_in_the_session() -> None:
     np.testing.assert_allclose(landed[:3], step.session_from_camera[:3, 3], atol=1e-9)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=SEEDS)
 def test_a_standing_camera_stays_put(seed: int) -> None:
     """After a drive it stands; windows still differ in frame and unit."""

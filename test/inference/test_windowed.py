@@ -103,7 +103,7 @@ def test_an_unknown_preset_is_refused() -> None:
 
 
 @PRESETS
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(count=st.integers(1, 120))
 def test_every_frame_comes_once_and_in_order(length: int, count: int) -> None:
     network = FakeNetwork()

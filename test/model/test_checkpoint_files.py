@@ -130,9 +130,7 @@ def file_bytes(suffix: str) -> bytes:
 
 
 @pytest.mark.parametrize('suffix', ['.pth', '.safetensors'])
-@settings(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_truncated_file_gives_one_line(tmp_path: Path, suffix: str, data: st.DataObject) -> None:
     whole = file_bytes(suffix)
@@ -145,9 +143,7 @@ def test_a_truncated_file_gives_one_line(tmp_path: Path, suffix: str, data: st.D
 
 
 @pytest.mark.parametrize('suffix', ['.pth', '.safetensors'])
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_damaged_file_loads_or_gives_one_line(
     tmp_path: Path, suffix: str, data: st.DataObject

@@ -107,7 +107,7 @@ def test_decode_of_levels_equals_the_whole(tiny_model: GemDepth) -> None:
     assert torch.equal(decoded.disparity_BTHW, run(tiny_model, clip).disparity_BTHW)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(frames=st.integers(2, 8), data=st.data())
 def test_frame_causal_never_sees_later_frames(
     tiny_model: GemDepth, frames: int, data: st.DataObject

@@ -42,7 +42,7 @@ def scipy_rotation(quaternion: Tensor) -> Rotation:
     return Rotation.from_quat(quaternion.reshape(-1, 4).numpy())
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(seed=SEEDS)
 def test_rotation_matrix_of_any_norm(seed: int) -> None:
     quaternion = encodings(seed)[..., 3:7]
@@ -59,7 +59,7 @@ def test_camera_from_world_takes_points_to_the_camera() -> None:
     np.testing.assert_array_equal(found[:, 3], 1)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(seed=SEEDS)
 def test_relative_quaternion(seed: int) -> None:
     """inverse(q0) * q; its norm is |q| / |q0|."""
@@ -74,7 +74,7 @@ def test_relative_quaternion(seed: int) -> None:
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(seed=SEEDS, scale=st.floats(1e-6, 1e6))
 def test_the_first_translation_is_exactly_zero(seed: int, scale: float) -> None:
     """Else slot 0 would count in the mean length."""
@@ -98,7 +98,7 @@ def test_relative_translations() -> None:
     np.testing.assert_allclose(inputs.scale[0].numpy(), np.log(factor), rtol=1e-6)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=SEEDS, unit=st.floats(0.01, 100))
 def test_the_unit_of_translations_is_in_the_scale_alone(seed: int, unit: float) -> None:
     encoding = encodings(seed)
@@ -127,7 +127,7 @@ def test_translation_factor_of_a_standing_camera() -> None:
     assert inputs.scale[0, 0].item() == pytest.approx(math.log(2e-8), abs=1e-4)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=SEEDS, frames=st.integers(1, 8))
 def test_causal_inputs_equal_those_of_the_frames_so_far(seed: int, frames: int) -> None:
     encoding = encodings(seed, 1, 8)

@@ -71,7 +71,7 @@ def test_rows_turn_the_first_half_and_columns_the_second() -> None:
     assert not torch.equal(grid[0, 0], grid[0, 1])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(dy=st.integers(-5, 5), dx=st.integers(-5, 5), ty=st.integers(0, 20), tx=st.integers(0, 20))
 def test_only_the_difference_of_places_matters(dy: int, dx: int, ty: int, tx: int) -> None:
     """The product of a query and a key is the same wherever the pair stands."""
