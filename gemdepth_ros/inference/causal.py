@@ -244,6 +244,9 @@ class CausalEngine:
         held = EncodedFrame(self._held_numbers[source], (level3, level3, level3, level4))
         view = CameraView.of(self._model, self._grid, level4, first=place == 0)
         self._next.step(held, view, place, answer=False)
+        if place == 1:  # the middle frame stands in slot 1 of the next segment
+            self._held_HLC[-1] = self._held_HLC[1]
+            self._held_numbers[-1] = self._held_numbers[1]
 
     def _pass_on(self) -> None:
         """The present segment is full: the next one takes over."""
@@ -253,6 +256,3 @@ class CausalEngine:
         self._affine = self._next_affine
         self._aligner = SeamAligner()
         self._segment += 1
-        if len(self._plan.held_slots) > 1:  # slot 1 of the new segment is the old middle frame
-            self._held_HLC[-1] = self._held_HLC[1]
-            self._held_numbers[-1] = self._held_numbers[1]

@@ -110,9 +110,11 @@ class StreamingConfig:
             )
         if not 0 <= self.anchor_min_overlap <= 1:
             raise ConfigError(f'anchor_min_overlap must be 0..1, got {self.anchor_min_overlap}')
-        if not 0 <= self.lookahead < self.window:
+        longest = max(self.window - 2, 0)  # slot 0 is the pinned anchor, not a recent frame
+        if not 0 <= self.lookahead <= longest:
             raise ConfigError(
-                f'lookahead must be 0..window - 1 ({self.window - 1}), got {self.lookahead}'
+                f'lookahead must be 0..window - 2 ({longest}), got {self.lookahead}: '
+                'the first slot holds the anchor'
             )
         if self.lookahead and (self.mode == 'causal' or self.stride > 1):
             raise ConfigError(

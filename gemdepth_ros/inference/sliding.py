@@ -43,7 +43,8 @@ class SlidingEngine:
         self._level4_TLC = empty(model, window, grid.patches, width)
         channels = config.out_channels[2]
         self._map3_TCHW = empty(model, window, channels, grid.rows, grid.columns)
-        self._fine_levels = empty(model, lookahead + 1, 2, grid.patches, width)
+        self._fine_levels = empty(model, lookahead + 1, 2, grid.patches, width)  # a ring
+        self._newest_fine = 0
         self._order: list[int] = []  # buffer row of each slot
         self._numbers: list[int] = [0] * window  # frame in each row
         self._transient = False  # whether the newest frame leaves when the next one comes
@@ -98,8 +99,9 @@ class SlidingEngine:
         level1, level2, level3, level4 = frame.levels
         self._level4_TLC[row] = level4[0]
         self._map3_TCHW[row] = model.head.level_map(2, level3, grid.rows, grid.columns)[0]
-        self._fine_levels = self._fine_levels.roll(-1, 0) if self._lookahead else self._fine_levels
-        self._fine_levels[-1, 0], self._fine_levels[-1, 1] = level1[0], level2[0]
+        self._newest_fine = (self._newest_fine + 1) % (self._lookahead + 1)
+        fine = self._fine_levels[self._newest_fine]
+        fine[0], fine[1] = level1[0], level2[0]
         self._set_view(row, level4, first=self._order[0] == row)
 
     def _set_view(self, row: int, patches_1LC: Tensor, *, first: bool) -> None:
@@ -134,7 +136,7 @@ class SlidingEngine:
             return model.head.motion_modules[index].mix_window(maps, slot_of_row, only)
 
         path3 = model.head.coarse(self._map3_TCHW[:count], map4, grid.rows, grid.columns, mix)
-        level1, level2 = self._fine_levels[0]
+        level1, level2 = self._fine_levels[self._newest_fine - self._lookahead]  # wraps around
         disparity = model.head.fine(level1[None], level2[None], path3, grid.rows, grid.columns)
         numbers = tuple(self._numbers[row] for row in rows)
         return EngineOutput(numbers[target], disparity[0], numbers, encodings_1T9[0], target)

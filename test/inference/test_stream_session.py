@@ -158,7 +158,7 @@ def test_memory_is_flat(tiny_model: GemDepth, mode: Any) -> None:
         ({'max_gap_s': 0.0}, 'max_gap_s must be > 0, got 0'),
         ({'max_gap_s': float('nan')}, 'max_gap_s must be > 0, got nan'),
         ({'window': 8, 'anchor_max_age': 7}, r'anchor_max_age \(7\) must be >= window \(8\)'),
-        ({'lookahead': 8}, r'lookahead must be 0\.\.window - 1 \(7\), got 8'),
+        ({'lookahead': 7}, r'lookahead must be 0\.\.window - 2 \(6\), got 7'),
         ({'lookahead': 1, 'mode': 'causal'}, 'a causal frame never sees later ones'),
         ({'stride': 0}, 'stride must be >= 1, got 0'),
     ],
