@@ -41,9 +41,15 @@ def build_gemdepth(
     if weights is None:
         model = GemDepth(config)
         initialize(model, seed)
-        return model.set_dtype(dtype).to(device).eval().requires_grad_(False)
+        return _ready(model.set_dtype(dtype).to(device))
     state = load_state(weights) if isinstance(weights, str | Path) else as_tensors(weights)
     with torch.device('meta'):
         model = GemDepth(config)
     load_into(model, state, torch.device(device), dtype)
+    return _ready(model)
+
+
+def _ready(model: GemDepth) -> GemDepth:
+    """Set evaluation mode and the memory layout in which convolutions are fastest."""
+    model.head.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return model.eval().requires_grad_(False)

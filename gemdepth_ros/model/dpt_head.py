@@ -63,7 +63,7 @@ class DptHead(nn.Module):
     def __init__(self, width: int, features: int, out_channels: tuple[int, int, int, int]) -> None:
         super().__init__()
         c1, c2, c3, c4 = out_channels
-        self.projects = nn.ModuleList(nn.Conv2d(width, c, 1) for c in out_channels)
+        self.projects: Modules[nn.Conv2d] = Modules(nn.Conv2d(width, c, 1) for c in out_channels)
         self.resizes = nn.ModuleList(
             [
                 nn.ConvTranspose2d(c1, c1, 4, stride=4),
@@ -85,8 +85,10 @@ class DptHead(nn.Module):
 
     def level_map(self, level: int, tokens_FLC: Tensor, rows: int, columns: int) -> Tensor:
         """Project level ``level`` (0-based) to its map; level 1 is 4x the patch grid."""
-        grid = tokens_FLC.transpose(1, 2).unflatten(2, (rows, columns))
-        return self.resizes[level](self.projects[level](grid))
+        project = self.projects[level]  # a 1x1 convolution: on tokens it is a matrix product
+        projected = F.linear(tokens_FLC, project.weight.flatten(1), project.bias)
+        # Channels stay last in memory, which is also what the convolutions below like best.
+        return self.resizes[level](projected.transpose(1, 2).unflatten(2, (rows, columns)))
 
     def coarse(
         self, map3: Tensor, map4: Tensor, rows: int, columns: int, mix: MixFrames

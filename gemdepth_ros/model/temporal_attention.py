@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gemdepth_ros.model.config import MAX_FRAMES, MOTION_GROUPS
+from gemdepth_ros.model.layers.attention import softmax_attention
 from gemdepth_ros.model.layers.causality import frame_causal_mask
 from gemdepth_ros.model.layers.key_value import KeyValueStore
 from gemdepth_ros.model.layers.modules import Modules
@@ -51,7 +52,7 @@ class TemporalAttention(nn.Module):
         self, q_SNQH: Tensor, k_SNTH: Tensor, v_SNTH: Tensor, mask: Tensor | None = None
     ) -> Tensor:
         """Attend at each location from the queries' frames to the keys' frames, [S, Q, C]."""
-        out = F.scaled_dot_product_attention(q_SNQH, k_SNTH, v_SNTH, attn_mask=mask)
+        out = softmax_attention(q_SNQH, k_SNTH, v_SNTH, mask)
         return self.to_out(out.transpose(1, 2).flatten(2))
 
     def forward(self, x_STC: Tensor, slots_T: Tensor, mask: Tensor | None = None) -> Tensor:

@@ -8,7 +8,22 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gemdepth_ros.model.config import MAX_FRAMES
 from gemdepth_ros.model.layers.rope import RopeTables, apply_rope
+
+
+def softmax_attention(
+    q_BNPH: Tensor, k_BNSH: Tensor, v_BNSH: Tensor, mask: Tensor | None = None
+) -> Tensor:
+    """Attention of P queries to S keys, [B, N, P, H].
+
+    One query against few keys, at many places at once, is what a stream asks of attention over
+    time; the fused kernels are made for long sequences and take several times as long there.
+    """
+    if q_BNPH.shape[2] == 1 and k_BNSH.shape[2] <= MAX_FRAMES and mask is None:
+        scaled = q_BNPH * q_BNPH.shape[-1] ** -0.5
+        return (scaled @ k_BNSH.transpose(-1, -2)).softmax(-1) @ v_BNSH
+    return F.scaled_dot_product_attention(q_BNPH, k_BNSH, v_BNSH, attn_mask=mask)
 
 
 class Attention(nn.Module):
@@ -57,7 +72,7 @@ class Attention(nn.Module):
         self, q_BNPH: Tensor, k_BNSH: Tensor, v_BNSH: Tensor, mask: Tensor | None = None
     ) -> Tensor:
         """Attend from P queries to S keys; return projected tokens [B, P, C]."""
-        out_BNPH = F.scaled_dot_product_attention(q_BNPH, k_BNSH, v_BNSH, attn_mask=mask)
+        out_BNPH = softmax_attention(q_BNPH, k_BNSH, v_BNSH, mask)
         return self.proj(out_BNPH.transpose(1, 2).flatten(2))
 
     def forward(

@@ -12,15 +12,23 @@ from gemdepth_ros.model.layers.rope import RopeTables
 
 
 class LayerScale(nn.Module):
-    """A learned gain per channel."""
+    """A learned gain per channel of what is added to the residual stream."""
 
     def __init__(self, width: int, initial: float) -> None:
         super().__init__()
         self.gamma = nn.Parameter(torch.full((width,), initial))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Scale the last axis."""
-        return x * self.gamma
+    def forward(self, x: Tensor, added: Tensor) -> Tensor:
+        """Return ``x + gamma * added`` in one pass."""
+        return torch.addcmul(x, self.gamma, added)
+
+
+class PlainSum(nn.Module):
+    """The residual sum of a block without layer scale."""
+
+    def forward(self, x: Tensor, added: Tensor) -> Tensor:
+        """Return ``x + added``."""
+        return x + added
 
 
 class Mlp(nn.Module):
@@ -54,8 +62,7 @@ class Block(nn.Module):
         self.norm2 = nn.LayerNorm(width, eps=eps)
         self.mlp = Mlp(width, 4 * width)
         self.ls1, self.ls2 = (
-            nn.Identity() if layer_scale is None else LayerScale(width, layer_scale)
-            for _ in range(2)
+            PlainSum() if layer_scale is None else LayerScale(width, layer_scale) for _ in range(2)
         )
 
     def forward(
@@ -73,5 +80,5 @@ class Block(nn.Module):
 
     def finish(self, x_BPC: Tensor, attended_BPC: Tensor) -> Tensor:
         """Add attention's result and the MLP to the residual stream."""
-        x_BPC = x_BPC + self.ls1(attended_BPC)
-        return x_BPC + self.ls2(self.mlp(self.norm2(x_BPC)))
+        x_BPC = self.ls1(x_BPC, attended_BPC)
+        return self.ls2(x_BPC, self.mlp(self.norm2(x_BPC)))
