@@ -268,8 +268,11 @@ def as_tensors(
 
 
 def published_state(model: GemDepth) -> dict[str, Tensor]:
-    """Return the parameters of ``model`` under their published names."""
-    return {published_name(n): p.detach() for n, p in model.named_parameters()}
+    """Return the parameters of ``model`` under their published names, ready to be saved.
+
+    They share memory with the model, but for those whose layout in memory a file cannot hold.
+    """
+    return {published_name(n): p.detach().contiguous() for n, p in model.named_parameters()}
 
 
 def load_into(

@@ -13,7 +13,7 @@ from gemdepth_ros.model.config import MAX_FRAMES
 def whole_state(model: GemDepth) -> dict[str, Tensor]:
     """Every tensor that a published checkpoint of this size holds, with this network's values."""
     layout = checkpoint_layout(model.config)
-    state = {name: tensor.clone() for name, tensor in published_state(model).items()}
+    state = {n: t.clone() for n, t in published_state(model).items()}
     state |= {name: torch.randn(shape) for name, shape in layout.unused.items()}
     state |= {name: table.clone() for name, table in layout.tables.items()}
     return state | {UNUSED_BUFFER: torch.zeros(1, MAX_FRAMES, model.config.encoder.width)}
