@@ -206,7 +206,7 @@ class StreamSession:
         self._previous = frame
 
     def _result(self, output: EngineOutput) -> StreamOutput:
-        poses_T44 = camera_from_world(output.encodings_T9)
+        poses_T44 = camera_from_world(output.encodings_T9.double())
         finite = torch.isfinite(output.disparity_HW).all() & torch.isfinite(poses_T44).all()
         record = self._records[output.number]
         if not bool(finite):
@@ -215,7 +215,7 @@ class StreamSession:
                 f'the network gave NaN or infinity for the frame at {record.stamp_ns} ns: '
                 'check the weights, or use float32'
             )
-        poses = poses_T44.double().cpu().numpy()
+        poses = poses_T44.cpu().numpy()
         step = self._chain.add(list(output.numbers), poses, output.index)
         fov = output.encodings_T9[output.index, 7:9].tolist()
         self._judge_anchor(output, poses, (fov[0], fov[1]))

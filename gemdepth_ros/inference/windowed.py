@@ -6,6 +6,7 @@ frames, its encoder levels and its maps are held at any time.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -22,6 +23,8 @@ from gemdepth_ros.interfaces import Float32Array, Float64Array, UInt8Array
 from gemdepth_ros.model import GemDepth
 from gemdepth_ros.model.dpt_head import resize
 from gemdepth_ros.model.gemdepth import grid_size
+
+logger = logging.getLogger(__name__)
 
 ENCODE_CHUNK = 4  # frames that the encoder sees at once
 
@@ -111,6 +114,13 @@ class WindowedPredictor:
         while source.has(number * config.step):
             raw = self._run(source, window)
             final = stitcher.add(raw.disparity)
+            if stitcher.last_fit[0] <= 0:
+                # Reproduced all the same: this mode is the published one to the last rounding.
+                logger.warning(
+                    'window %d joins with scale %.3g: disparity is inverted or flat there',
+                    number,
+                    stitcher.last_fit[0],
+                )
             start = 0 if number == 0 else number * config.step + ANCHOR_SLOTS
             yield from _results(final, start, source.count, number, raw, window)
             previous = raw
@@ -131,7 +141,8 @@ class WindowedPredictor:
         rows, columns = grid_size(*input_size)
         output = self._model.decode(levels, 1, rows, columns)
         disparity = resize(output.disparity_BTHW, frame_size)[0]
-        if not bool(torch.isfinite(disparity).all()):
+        finite = torch.isfinite(disparity).all() & torch.isfinite(output.camera_from_world).all()
+        if not bool(finite):
             raise InferenceError(
                 f'the network gave NaN or infinity for frames {window[0]}..{window[-1]}: '
                 'check the weights, or use float32'
@@ -180,7 +191,10 @@ class _Source:
     def keep(self, indices: set[int]) -> None:
         """Forget the levels of all frames but these, and but the last (it pads the end)."""
         kept = indices | {self._encoded() - 1}
-        self._levels = {i: levels for i, levels in self._levels.items() if i in kept}
+        # Cloned, because a frame's levels are a view that would hold its whole encoder batch.
+        self._levels = {
+            i: [level.clone() for level in self._levels[i]] for i in kept if i in self._levels
+        }
 
     def levels(self, window: list[int]) -> tuple[list[Tensor], tuple[int, int], tuple[int, int]]:
         """Return the four encoder levels of a window, the frame's size and the network's."""
