@@ -1,12 +1,17 @@
 """From one camera image to depth, cloud and motion; every driver uses this one object."""
 
+from typing import TYPE_CHECKING
+
+from gemdepth_ros.lazy_exports import lazy_exports
 from gemdepth_ros.pipeline.config import (
     GroundingConfig,
     NetworkConfig,
     PipelineConfig,
     ProductsConfig,
 )
-from gemdepth_ros.pipeline.pipeline import DepthPipeline
+
+if TYPE_CHECKING:
+    from gemdepth_ros.pipeline.pipeline import DepthPipeline
 
 __all__ = [
     'DepthPipeline',
@@ -15,3 +20,5 @@ __all__ = [
     'PipelineConfig',
     'ProductsConfig',
 ]
+
+__getattr__ = lazy_exports(__name__, {'DepthPipeline': 'gemdepth_ros.pipeline.pipeline'})
