@@ -1,4 +1,4 @@
-"""``gemdepth-ros bag``: make ROS 2 bags from recordings, convert them, and look into them."""
+"""``gemdepth-ros bag``: make ROS 2 bags, convert, play and record them, and look into them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import argparse
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from gemdepth_ros.cli import bag_play, bag_record
+from gemdepth_ros.cli.argument_types import at_least
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,6 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     info = actions.add_parser('info', help='what a bag holds')
     info.add_argument('bag', metavar='BAG', type=Path, help='folder, or .mcap, .db3, .bag file')
     info.set_defaults(run_action=_info)
+    bag_play.add_arguments(actions.add_parser('play', help='publish a bag to ROS 2'))
+    bag_record.add_arguments(actions.add_parser('record', help='ROS 2 topics to a bag'))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -37,8 +42,8 @@ def _add_from_kitti(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add('folder', metavar='FOLDER', type=Path, help='clip, raw drive or odometry sequence')
     _add_output(parser)
-    add('--start', type=_at_least(0), default=0, metavar='N', help='first frame (0)')
-    add('--frames', type=_at_least(1), metavar='N', help='number of frames (all)')
+    add('--start', type=at_least(0), default=0, metavar='N', help='first frame (0)')
+    add('--frames', type=at_least(1), metavar='N', help='number of frames (all)')
     add('--camera', type=int, choices=range(4), help='default: left colour, else left grey')
     add('--camera-height', type=float, metavar='M', help="default: the folder's, else 1.65 m")
     add(
@@ -53,10 +58,10 @@ def _add_from_kitti(parser: argparse.ArgumentParser) -> None:
 def _add_synthesize(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     _add_output(parser)
-    add('--frames', type=_at_least(1), default=40, metavar='N', help='at 10 Hz (%(default)s)')
-    add('--height', type=_at_least(8), default=188, help='of the images, px (%(default)s)')
-    add('--width', type=_at_least(8), default=621, help='of the images, px (%(default)s)')
-    add('--seed', type=_at_least(0), default=0, help='which street (%(default)s)')
+    add('--frames', type=at_least(1), default=40, metavar='N', help='at 10 Hz (%(default)s)')
+    add('--height', type=at_least(8), default=188, help='of the images, px (%(default)s)')
+    add('--width', type=at_least(8), default=621, help='of the images, px (%(default)s)')
+    add('--seed', type=at_least(0), default=0, help='which street (%(default)s)')
     parser.set_defaults(run_action=_synthesize)
 
 
@@ -72,16 +77,6 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     add('--storage', choices=_STORAGES, default='mcap', help='(%(default)s)')
     add('--compress', action='store_true', help='by zstd')
     add('--force', action='store_true', help='replace a bag at OUT')
-
-
-def _at_least(minimum: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        value = int(text)
-        if value < minimum:
-            raise argparse.ArgumentTypeError(f'must be >= {minimum}, got {value}')
-        return value
-
-    return number
 
 
 def _from_kitti(args: argparse.Namespace) -> int:

@@ -1,0 +1,124 @@
+"""``gemdepth-ros demo``: a clip through player, node and recorder over DDS, checked and drawn."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gemdepth_ros.cli.argument_types import at_least, positive
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gemdepth_ros.cli.demonstration.evidence import Evidence
+    from gemdepth_ros.cli.demonstration.settings import NodeSettings
+    from gemdepth_ros.cli.demonstration.summary import DemoSummary
+
+UNTRAINED = (
+    'No trained weights (--weights FILE): the network runs on random numbers, '
+    'so the picture means nothing yet.'
+)
+MIN_INPUT_SIZE = 14  # one patch
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``gemdepth-ros demo``."""
+    add = parser.add_argument
+    add('-o', '--output', metavar='OUT', type=Path, default=Path('out/demo'), help='(%(default)s)')
+    add(
+        '--source',
+        metavar='FOLDER',
+        default='synthetic',
+        help='KITTI folder, or: synthetic (%(default)s)',
+    )
+    add('--frames', type=at_least(1), metavar='N', help='default: all, or 60 synthetic ones')
+    add(
+        '--rate',
+        type=positive,
+        default=1.0,
+        metavar='R',
+        help='2.0 plays twice as fast (%(default)s)',
+    )
+    add('--weights', metavar='FILE|NAME', default='', help='default: none (random, no meaning)')
+    add('--preset', choices=('vitl', 'small'), help='network; default: that of the weights')
+    add('--mode', choices=('causal', 'sliding'), default='causal', help='(%(default)s)')
+    add('--window', type=at_least(1), default=16, metavar='N', help='frames (%(default)s)')
+    add(
+        '--input-size',
+        type=at_least(MIN_INPUT_SIZE),
+        default=130,
+        metavar='N',
+        help='network input, short side in px; small, so that two CPU cores suffice (%(default)s)',
+    )
+    add('--told', action='store_true', help=argparse.SUPPRESS)  # scripts/demo.sh says it first
+    add('--threads', type=at_least(0), default=0, metavar='N', help='of the network; 0: all')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the demonstration; return 1 when it did not keep its promises."""
+    from rich.console import Console
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    console = Console(highlight=False, soft_wrap=True)
+    if not args.weights and not args.told:
+        console.print(UNTRAINED)
+    return _demonstrate(args, _node_settings(args), console)
+
+
+def _interrupt(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt  # ends the processes on its way up, as Ctrl-C does
+
+
+def _node_settings(args: argparse.Namespace) -> NodeSettings:
+    """Check the values before anything is started."""
+    from gemdepth_ros.cli.demonstration.settings import NodeSettings
+    from gemdepth_ros.hub import CATALOGUE, locate
+
+    weights = str(locate(args.weights)) if args.weights else ''
+    entry = CATALOGUE.get(args.weights)
+    preset = args.preset or (entry.preset if entry else 'vitl' if weights else 'small')
+    return NodeSettings(preset, weights, args.mode, args.window, args.input_size, args.threads)
+
+
+def _demonstrate(args: argparse.Namespace, settings: NodeSettings, console: Console) -> int:
+    """Play, look at what was recorded, and show it."""
+    from gemdepth_ros.cli.demonstration.clip import make_clip
+    from gemdepth_ros.cli.demonstration.conclude import summarize
+    from gemdepth_ros.cli.demonstration.evidence import image_stamps, read_evidence
+    from gemdepth_ros.cli.demonstration.run import play_through
+    from gemdepth_ros.cli.demonstration.table import print_tables
+
+    folder = args.output.expanduser()
+    folder.mkdir(parents=True, exist_ok=True)
+    source = None if args.source == 'synthetic' else Path(args.source).expanduser()
+    name, clip = make_clip(source, args.frames, folder / 'input')
+    console.print(f'{name}: {clip.seconds:.1f} s over DDS: player -> node -> recorder ...')
+    played = play_through(clip, folder, settings, args.rate)
+    evidence = read_evidence(folder / 'output', image_stamps(clip.bag))
+    summary = summarize(name, clip, settings, played, evidence)
+    print_tables(summary, console)
+    return _conclude(folder, evidence, summary, console)
+
+
+def _conclude(folder: Path, evidence: Evidence, summary: DemoSummary, console: Console) -> int:
+    """Write report and summary; say what is wrong, if anything is."""
+    from gemdepth_ros.cli.demonstration.checks import problems
+    from gemdepth_ros.cli.demonstration.picture import write_report
+
+    found = problems(summary)
+    content = json.dumps(summary.as_json(found), indent=2)
+    (folder / 'summary.json').write_text(content + '\n')
+    report = folder / 'report.png'
+    report.unlink(missing_ok=True)
+    if summary.frames.processed:
+        write_report(report, folder / 'output', evidence, summary)
+    if found:
+        print(f'demo: FAILED: {"; ".join(found)}', file=sys.stderr)
+        return 1
+    console.print(f'All {summary.frames.published} frames are accounted for. See {report}')
+    console.print(f'and the bag {folder / "output"}')
+    return 0

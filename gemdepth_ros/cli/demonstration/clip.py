@@ -1,0 +1,45 @@
+"""The clip of the demonstration, as a bag: a KITTI folder, or one that the package renders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gemdepth_ros.cli.demonstration.run import Clip
+
+SYNTHETIC_FRAMES = 60
+SYNTHETIC_SIZE = (188, 621)  # half of KITTI's: rendering takes longer than all the rest
+SYNTHETIC_SEED = 0
+
+
+def make_clip(folder: Path | None, frames: int | None, target: Path) -> tuple[str, Clip]:
+    """Write the input bag.
+
+    Args:
+        folder: in one of the layouts of KITTI; None renders a street.
+        frames: how many; None takes all, or 60 of the street.
+        target: folder of the bag; a bag there is replaced.
+
+    Returns:
+        Name of the clip, and the clip.
+
+    Raises:
+        BagError: the folder cannot be read or the bag cannot be written.
+    """
+    from gemdepth_ros.bags.from_recording import write_recording
+    from gemdepth_ros.bags.kitti import open_kitti
+    from gemdepth_ros.bags.kitti_files import KittiOptions
+    from gemdepth_ros.bags.reader import BagReader
+    from gemdepth_ros.cli.bag import synthetic_recording
+
+    if folder is None:
+        recording = synthetic_recording(
+            frames or SYNTHETIC_FRAMES, *SYNTHETIC_SIZE, SYNTHETIC_SEED
+        )
+    else:
+        recording = open_kitti(folder, KittiOptions()).part(0, frames)
+    write_recording(recording, target, overwrite=True)
+    camera = recording.rig.camera
+    with BagReader(target) as reader:
+        seconds = reader.summary.duration_ns / 1e9
+    name = recording.name if folder is None else folder.resolve().name
+    return name, Clip(target, seconds, (camera.height, camera.width))
