@@ -36,6 +36,15 @@ class StreamGrid:
         )
 
     @property
+    def nbytes(self) -> int:
+        """Memory of the tables [byte]."""
+        tables = [*self.geometry_rope, *self.spatial_rope]
+        positions = self.encoder_positions_1LC
+        if positions.untyped_storage().nbytes() == positions.nbytes:  # else a part of the weights
+            tables.append(positions)
+        return sum(table.nbytes for table in tables)
+
+    @property
     def patches(self) -> int:
         """Patches of a frame, L."""
         return self.rows * self.columns

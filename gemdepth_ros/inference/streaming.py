@@ -19,6 +19,7 @@ from gemdepth_ros.inference.causal import CausalEngine
 from gemdepth_ros.inference.config import StreamingConfig
 from gemdepth_ros.inference.continuity import reset_reason
 from gemdepth_ros.inference.encoded import EncodedFrame, EngineOutput, StreamGrid
+from gemdepth_ros.inference.memory import stream_bytes
 from gemdepth_ros.inference.preprocessing import network_size, preprocess
 from gemdepth_ros.inference.sliding import SlidingEngine
 from gemdepth_ros.interfaces import Float64Array, ResetReason, VideoFrame, WindowPoses
@@ -132,8 +133,12 @@ class StreamSession:
 
     @property
     def nbytes(self) -> int:
-        """Memory that the session holds for its stream [byte]; 0 before the first frame."""
-        return self._engine.nbytes if self._engine else 0
+        """Memory of the session's tensors [byte]; 0 before the first frame.
+
+        ``memory.stream_bytes`` knows it beforehand.
+        """
+        tables = self._grid.nbytes if self._grid else 0
+        return tables + (self._engine.nbytes if self._engine else 0)
 
     @torch.inference_mode()
     def step(self, frame: VideoFrame) -> StreamOutput | None:
@@ -167,13 +172,15 @@ class StreamSession:
             self._grid, self._size = StreamGrid.of(self._model, size), size
         if self._engine is None:
             self._engine = _engine(self._model, self._grid, self.config)
+            expected = stream_bytes(self._model.config, self.config, *size, self._model.dtype)
             logger.info(
-                '%s stream, window %d, network input %dx%d: %.1f MB of buffers',
+                '%s stream, window %d, network input %dx%d: %.1f MB by the formula, %.1f MB held',
                 self.config.mode,
                 self.config.window,
                 size[1],
                 size[0],
-                self._engine.nbytes / MEGABYTE,
+                expected / MEGABYTE,
+                self.nbytes / MEGABYTE,
             )
         return torch.from_numpy(preprocess(frame.image_rgb, size)).to(self._model.device)
 

@@ -33,6 +33,11 @@ def lively_model(config: GemDepthConfig, dtype: torch.dtype = torch.float32) -> 
     return build_gemdepth(config, weights, dtype=dtype)
 
 
+def say(text: str) -> None:
+    """Print a measured figure; pytest shows it with ``-s``."""
+    sys.stdout.write(f'\n{text}\n')
+
+
 def clip(frames: int, size: tuple[int, int], seed: int = 3) -> Tensor:
     """Normalised moving images, float32 [T, 3, H, W]."""
     video = golden_inputs.clip(frames, *size, seed)
