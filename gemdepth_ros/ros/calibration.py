@@ -1,6 +1,7 @@
 """CameraInfo to a rectified image and its intrinsics: which matrix is this image's?
 
 REP 104: a rectified image is described by P, a raw one by K and D; K[0] == 0 is uncalibrated.
+The numbers are worked on in ``geometry``; here messages are read and decisions are made.
 """
 
 from __future__ import annotations
@@ -14,70 +15,41 @@ import cv2
 import numpy as np
 
 from gemdepth_ros.errors import ConfigError
-from gemdepth_ros.interfaces import Float64Array, PinholeIntrinsics, UInt8Array
+from gemdepth_ros.geometry.calibration import Calibration
+from gemdepth_ros.interfaces import PinholeIntrinsics, UInt8Array
 
 logger = logging.getLogger(__name__)
 RectifiedInput = Literal['auto', 'true', 'false']
-DISTORTION_SIZES = {  # coefficients that OpenCV takes for each of ROS's models
-    'plumb_bob': (4, 5),
-    'rational_polynomial': (8, 12, 14),
-    'equidistant': (4,),
-}
 
 
-@dataclass(frozen=True, eq=False)
-class Calibration:
-    """The numbers of one CameraInfo.
+def read_camera_info(message: Any) -> Calibration:
+    """Return the numbers of a sensor_msgs/CameraInfo.
 
-    Attributes:
-        width: image width [px].
-        height: image height [px].
-        model: name of the distortion model.
-        k: float64 [3, 3] intrinsics of the raw image.
-        d: float64 [n] distortion coefficients.
-        r: float64 [3, 3] rectifying rotation; the identity where the message has zeros.
-        p: float64 [3, 3], left part of P, or None where the message has zeros.
+    Zeros mean "not stated": the identity for R, no P, the whole image, no binning.
     """
+    r = np.array(message.r, float).reshape(3, 3)
+    p = np.array(message.p, float).reshape(3, 4)[:, :3]
+    roi = message.roi
+    region = (int(roi.x_offset), int(roi.y_offset), int(roi.width), int(roi.height))
+    return Calibration(
+        width=int(message.width),
+        height=int(message.height),
+        model=str(message.distortion_model),
+        k=np.array(message.k, float).reshape(3, 3),
+        d=np.array(message.d, float),
+        r=r if r.any() else np.eye(3),
+        p=p if p[0, 0] else None,
+        region=region if roi.width and roi.height else None,
+        binning=(int(message.binning_x) or 1, int(message.binning_y) or 1),
+    )
 
-    width: int
-    height: int
-    model: str
-    k: Float64Array
-    d: Float64Array
-    r: Float64Array
-    p: Float64Array | None
 
-    @classmethod
-    def from_message(cls, message: Any) -> Calibration:
-        """Read a sensor_msgs/CameraInfo."""
-        r = np.array(message.r, float).reshape(3, 3)
-        p = np.array(message.p, float).reshape(3, 4)[:, :3]
-        return cls(
-            width=int(message.width),
-            height=int(message.height),
-            model=str(message.distortion_model),
-            k=np.array(message.k, float).reshape(3, 3),
-            d=np.array(message.d, float),
-            r=r if r.any() else np.eye(3),
-            p=p if p[0, 0] else None,
-        )
-
-    @property
-    def calibrated(self) -> bool:
-        """Whether the camera was ever calibrated (REP 104)."""
-        return bool(self.k[0, 0] != 0)
-
-    @property
-    def rectified_matrix(self) -> Float64Array:
-        """Intrinsics of the rectified image; K's where the message has no P."""
-        return self.k if self.p is None else self.p
-
-    def intrinsics(self) -> PinholeIntrinsics:
-        """Return the intrinsics of the rectified image."""
-        m = self.rectified_matrix
-        return PinholeIntrinsics(
-            self.width, self.height, *(float(v) for v in (m[0, 0], m[1, 1], m[0, 2], m[1, 2]))
-        )
+def delivered_size_of(message: Any) -> tuple[int, int]:
+    """Return (height, width) of the images that a sensor_msgs/CameraInfo belongs to."""
+    height, width = message.height, message.width
+    if message.roi.width and message.roi.height:
+        height, width = message.roi.height, message.roi.width
+    return height // (message.binning_y or 1), width // (message.binning_x or 1)
 
 
 def is_rectified(mode: RectifiedInput, topic: str, calibration: Calibration) -> tuple[bool, str]:
@@ -109,10 +81,7 @@ def _belongs_to_another_image(calibration: Calibration) -> bool:
     k, p = calibration.k, calibration.p
     if p is None:
         return False
-    size = np.array([calibration.width, calibration.height], float)
-    middle = (size - 1) / 2
-    off_k = np.max(np.abs(k[:2, 2] - middle) / size)
-    off_p = np.max(np.abs(p[:2, 2] - middle) / size)
+    off_k, off_p = calibration.off_centre(k), calibration.off_centre(p)
     focal_differs = abs(k[0, 0] / p[0, 0] - 1) > 0.1
     return bool(off_k > 0.05 and off_p < off_k and focal_differs)
 
@@ -154,23 +123,21 @@ class Rectifier:
         if message is None:
             return RectifiedImage(image_rgb, None, 'no camera_info for this image')
         height, width = image_rgb.shape[:2]
-        if (message.height, message.width) != (height, width):
-            return RectifiedImage(
-                image_rgb,
-                None,
-                f'camera_info is {message.width}x{message.height} but the image {width}x{height}',
-            )
+        stated = delivered_size_of(message)
+        if stated != (height, width):
+            return RectifiedImage(image_rgb, None, _size_note(message, stated, (height, width)))
         self._prepare(message)
         if self._camera is not None and self._maps is not None:
             image_rgb = cv2.remap(image_rgb, *self._maps, cv2.INTER_LINEAR)  # type: ignore[assignment]
         return RectifiedImage(image_rgb, self._camera, self._note)
 
     def _prepare(self, message: Any) -> None:
-        calibration = Calibration.from_message(message)
+        calibration = read_camera_info(message)
         numbers = (calibration.k, calibration.d, calibration.r, calibration.rectified_matrix)
+        layout = (calibration.width, calibration.height, calibration.region, calibration.binning)
         key = b'|'.join(
             (*(array.tobytes() for array in numbers), calibration.model.encode(),
-             b'%dx%d' % (calibration.width, calibration.height))
+             repr(layout).encode())
         )  # fmt: skip
         if key == self._key:
             return
@@ -184,42 +151,21 @@ class Rectifier:
             self.decision = 'uncalibrated'
             return 'camera is uncalibrated (K[0] is 0 in camera_info)'
         try:
+            calibration = calibration.delivered()
             camera = calibration.intrinsics()
+            rectified, reason = is_rectified(self._mode, self._topic, calibration)
+            self.decision = f'{"rectified" if rectified else "raw"}: {reason}'
+            if not rectified:
+                self._maps = calibration.rectification_maps()
         except ConfigError as error:
             return f'camera_info is unusable: {error}'
-        rectified, reason = is_rectified(self._mode, self._topic, calibration)
-        self.decision = f'{"rectified" if rectified else "raw"}: {reason}'
-        if not rectified:
-            problem = _distortion_problem(calibration)
-            if problem:
-                return problem
-            self._maps = rectification_maps(calibration)
         self._camera = camera
         return ''
 
 
-def _distortion_problem(calibration: Calibration) -> str:
-    if not calibration.d.any():  # whatever the model: there is nothing to undo
-        return ''
-    sizes = DISTORTION_SIZES.get(calibration.model)
-    if sizes is None:
-        return (
-            f'distortion model {calibration.model!r} is not supported; known: '
-            f'{", ".join(DISTORTION_SIZES)}; rectify the image before this node'
-        )
-    if calibration.d.size not in sizes or not np.isfinite(calibration.d).all():
-        return (
-            f'distortion model {calibration.model} needs {" or ".join(map(str, sizes))} finite '
-            f'coefficients, got {calibration.d.tolist()}'
-        )
-    return ''
-
-
-def rectification_maps(calibration: Calibration) -> tuple[Any, Any]:
-    """Return OpenCV's maps from the rectified image (P) to the raw one (K, D, R)."""
-    size = (calibration.width, calibration.height)
-    d = calibration.d if calibration.d.any() else np.zeros(4)
-    arguments = (calibration.k, d, calibration.r, calibration.rectified_matrix)
-    if calibration.model == 'equidistant':
-        return cv2.fisheye.initUndistortRectifyMap(*arguments, size, cv2.CV_16SC2)
-    return cv2.initUndistortRectifyMap(*arguments, size, cv2.CV_16SC2)
+def _size_note(message: Any, stated: tuple[int, int], found: tuple[int, int]) -> str:
+    """Say that an image has another size (height, width) than its CameraInfo states."""
+    note = f'camera_info is {stated[1]}x{stated[0]}'
+    if stated != (message.height, message.width):
+        note += f' (after region of interest and binning of {message.width}x{message.height})'
+    return f'{note} but the image {found[1]}x{found[0]}'

@@ -13,6 +13,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from gemdepth_ros.pipeline.latest_queue import LatestQueue
+from gemdepth_ros.ros.calibration import delivered_size_of
 from gemdepth_ros.ros.conversions import stamp_to_ns
 from gemdepth_ros.ros.node_config import NodeConfig
 from gemdepth_ros.ros.qos import FollowingSubscription
@@ -76,7 +77,7 @@ class CameraInfoBuffer:
     def _pick(self, stamp_ns: int, size: tuple[int, int] | None, tolerance_s: float) -> Any | None:
         near = None
         for message_ns, message in reversed(self._messages):
-            if size is not None and (message.height, message.width) != size:
+            if size is not None and delivered_size_of(message) != size:
                 continue
             if message_ns == stamp_ns:
                 return message

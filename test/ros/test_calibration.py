@@ -8,13 +8,17 @@ import cv2
 import numpy as np
 import pytest
 
-from gemdepth_ros.ros.calibration import Calibration, Rectifier, is_rectified
+from gemdepth_ros.ros.calibration import Rectifier, is_rectified, read_camera_info
 
 # The calibration of KITTI's 2011_09_26 as bags carry it: K and D of the raw 1392x512 camera,
 # P of the rectified 1242x375 image.
 KITTI_K = [959.791, 0.0, 696.0217, 0.0, 956.9251, 224.1806, 0.0, 0.0, 1.0]
 KITTI_D = [-0.3691481, 0.1968681, 0.001353473, 0.0005677587, -0.06770705]
 KITTI_P = [721.5377, 0, 609.5593, 44.85728, 0, 721.5377, 172.854, 0.2163791, 0, 0, 1, 0.002745884]
+
+
+def roi(column, row, width, height):
+    return SimpleNamespace(x_offset=column, y_offset=row, width=width, height=height)
 
 
 def camera_info(width=64, height=48, **changes):
@@ -27,6 +31,9 @@ def camera_info(width=64, height=48, **changes):
         'k': k,
         'r': [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
         'p': [k[0], 0.0, k[2], 0.0, 0.0, k[4], k[5], 0.0, 0.0, 0.0, 1.0, 0.0],
+        'binning_x': 0,
+        'binning_y': 0,
+        'roi': roi(0, 0, 0, 0),
     }
     return SimpleNamespace(**{**values, **changes})
 
@@ -56,7 +63,7 @@ def image(width=64, height=48):
     ],
 )
 def test_who_is_rectified(mode, topic, info, rectified):
-    verdict, reason = is_rectified(mode, topic, Calibration.from_message(info))
+    verdict, reason = is_rectified(mode, topic, read_camera_info(info))
     assert verdict is rectified
     assert reason
 
@@ -66,7 +73,7 @@ def test_a_raw_camera_with_another_p_is_raw():
     info = camera_info(
         d=[-0.3, 0.1, 0.0, 0.0, 0.0], p=[40.0, 0, 30.0, 0, 0, 41.0, 22.0, 0, 0, 0, 1, 0]
     )
-    assert not is_rectified('auto', '/camera/image_raw', Calibration.from_message(info))[0]
+    assert not is_rectified('auto', '/camera/image_raw', read_camera_info(info))[0]
 
 
 def test_rectified_image_is_described_by_p_and_left_alone():
@@ -152,4 +159,47 @@ def test_unusable_calibrations_say_why_and_leave_the_image(info, words):
     result = Rectifier('auto', 'image').apply(rgb, info)
     assert result.camera is None
     assert result.image_rgb is rgb
+    assert words in result.note
+
+
+def test_a_region_of_interest_and_binning_describe_a_smaller_image():
+    info = camera_info(200, 100, roi=roi(20, 10, 128, 80), binning_x=2, binning_y=4)
+    result = Rectifier('true', 'image').apply(image(64, 20), info)
+    camera = result.camera
+    assert (camera.width, camera.height) == (64, 20)
+    assert (camera.fx, camera.fy) == (25.0, 12.75)
+    # Pixels are named by their centres: half a pixel moves with the binning.
+    assert camera.cx == pytest.approx((31.5 - 20 + 0.5) / 2 - 0.5)
+    assert camera.cy == pytest.approx((23.5 - 10 + 0.5) / 4 - 0.5)
+
+
+def test_a_raw_part_of_an_image_is_rectified_like_the_whole():
+    """What is cut before rectification is what would have been cut after it."""
+    rng = np.random.default_rng(1)
+    whole = cv2.GaussianBlur(rng.integers(0, 256, (96, 128, 3), np.uint8), (0, 0), 3)
+    values = {
+        'k': [90.0, 0, 63.0, 0, 92.0, 47.0, 0, 0, 1],
+        'd': [-0.2, 0.05, 0.001, -0.001, 0.0],
+        'p': [85.0, 0, 62.0, 0, 0, 86.0, 48.0, 0, 0, 0, 1, 0],
+    }
+    full = Rectifier('false', 'image').apply(whole, camera_info(128, 96, **values)).image_rgb
+    part = np.ascontiguousarray(whole[20:80, 30:100])
+    info = camera_info(128, 96, roi=roi(30, 20, 70, 60), **values)
+    result = Rectifier('false', 'image').apply(part, info)
+    inner = (slice(10, 50), slice(10, 60))
+    difference = np.abs(full[20:80, 30:100][inner].astype(int) - result.image_rgb[inner])
+    assert difference.max() <= 2
+    assert (result.camera.cx, result.camera.cy) == (32.0, 28.0)
+
+
+@pytest.mark.parametrize(
+    ('info', 'words'),
+    [
+        (camera_info(binning_x=2), '32x48 (after region of interest and binning of 64x48)'),
+        (camera_info(60, 40, roi=roi(5, 5, 64, 48)), 'region of interest 64x48 at column 5'),
+    ],
+)
+def test_contradictions_of_region_and_size_are_said(info, words):
+    result = Rectifier('auto', 'image').apply(image(), info)
+    assert result.camera is None
     assert words in result.note
