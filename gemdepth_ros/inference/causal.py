@@ -114,7 +114,7 @@ class CausalSegment:
         encoding = activate(model.camera_head.step(feature_1D[None], slot, self._camera))
         self._encodings_1T9[:, slot] = encoding[0]
         seen = self._encodings_1T9[:, : slot + 1]
-        return model.inject_pose(seen, frame_causal=True)[0, -1:]
+        return model.inject_pose(seen, frame_causal=True, newest_only=True)[0]
 
 
 class CausalEngine:

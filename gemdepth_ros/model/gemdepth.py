@@ -18,6 +18,7 @@ from gemdepth_ros.model.dpt_head import DptHead
 from gemdepth_ros.model.geometry_embedding import GeometryEmbedding
 from gemdepth_ros.model.pose_encoding import (
     PoseFeatures,
+    PoseInputs,
     camera_from_world,
     intrinsics,
     neutral_pose_inputs,
@@ -102,12 +103,16 @@ class GemDepth(nn.Module):
             kept.float()
         return self
 
-    def inject_pose(self, encoding_BT9: Tensor, *, frame_causal: bool = False) -> Tensor:
-        """Sum of the three pose features of each frame, [B, T, C]."""
+    def inject_pose(
+        self, encoding_BT9: Tensor, *, frame_causal: bool = False, newest_only: bool = False
+    ) -> Tensor:
+        """Sum of the three pose features of each frame, [B, T, C] (or [B, 1, C])."""
         if self.config.pose_injection == 'always':
             inputs = pose_inputs(encoding_BT9, frame_causal=frame_causal)
         else:
             inputs = neutral_pose_inputs(encoding_BT9)
+        if newest_only:
+            inputs = PoseInputs(*(part[:, -1:] for part in inputs))
         rotation, translation, scale = self.pose_features(inputs)
         return (rotation + translation + scale).to(self.dtype)
 
