@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gemdepth_ros.interfaces import Float32Array, GroundingState, UInt8Array
+from gemdepth_ros.interfaces import Float32Array, Float64Array, GroundingState, UInt8Array
 from gemdepth_ros.pipeline.config import ProductsConfig
+from gemdepth_ros.pipeline.products_config import DepthNoise
 
 
 def at_image_size(disparity_HW: Tensor, size: tuple[int, int]) -> Tensor:
@@ -31,6 +32,43 @@ def metric_depth(disparity: Tensor, state: GroundingState, config: ProductsConfi
     inverse = (disparity - state.shift) / state.scale
     depth = torch.where(inverse <= 1 / config.max_depth_m, torch.inf, 1 / inverse)
     return torch.where(depth < config.min_depth_m, torch.nan, depth)
+
+
+def inverse_depth(disparity: Tensor, state: GroundingState) -> Tensor:
+    """Inverse depth in 1/m, ``(disparity - shift) / scale``; not limited: <= 0 beyond infinity."""
+    assert state.metric
+    return (disparity - state.shift) / state.scale
+
+
+def depth_std(
+    disparity: Tensor, depth: Tensor, scale: float, covariance: Float64Array, noise: DepthNoise
+) -> Tensor:
+    """Return the standard deviation of depth per pixel [m], [H, W]; NaN where depth is not finite.
+
+    With 1/Z = u d - v the variance of inverse depth is the sum of what is unknown about u and v,
+    ``J C J^T`` with J = (d, -1), and of the network's own errors (``DepthNoise``), the largest of
+    which is the map's slope at edges. Then ``std(Z) = Z^2 std(1/Z)``, to first order. The part
+    of u and v is common to all pixels: it does not shrink when pixels are averaged.
+
+    Args:
+        disparity: [H, W].
+        depth: [H, W] of that disparity [m], after all filters.
+        scale: s of the state [m * disparity].
+        covariance: float64 [2, 2] (or larger: the upper left part is used) of
+            (u, v) = (1 / scale, shift / scale); NaN when unknown, which makes all NaN.
+        noise: assumed errors of the network.
+    """
+    (uu, uv), (_, vv) = np.asarray(covariance, np.float64)[:2, :2].tolist()
+    # Complete the square: u and v are correlated, and the plain sum would cancel in float32.
+    surest = 0.0 if uu == 0 else uv / uu
+    variance = (disparity - surest).square_().mul_(uu)
+    variance += float(np.maximum(vv - uv * surest, 0.0)) + noise.floor_per_m**2
+    variance += (noise.relative / depth).square_()
+    if noise.edge_px:
+        rows, columns = torch.gradient(disparity)
+        variance += (rows.square_() + columns.square_()).mul_((noise.edge_px / scale) ** 2)
+    std = variance.sqrt_() * depth.square()
+    return torch.where(torch.isfinite(depth), std, torch.nan)
 
 
 def relative_depth(disparity: Tensor) -> Tensor:

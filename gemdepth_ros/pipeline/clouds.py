@@ -1,0 +1,166 @@
+"""Clouds for costmaps: points that mark obstacles, and points whose rays clear free space.
+
+A costmap source drops points outside its height limits before it marks *and* before it clears,
+and drops NaN and infinity. So obstacles and clearing need two clouds, and sky, which has no
+depth, is sent as a finite point at the clearing range: on its ray, nothing is near.
+
+Unknown depth (NaN: flying pixels, the vehicle itself, too near) neither marks nor clears.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from gemdepth_ros.interfaces import Float32Array, Float64Array, PinholeIntrinsics
+from gemdepth_ros.pipeline.products_config import CostmapClouds
+
+BoolArray = npt.NDArray[np.bool_]
+_NEIGHBOURS = tuple((r, c) for r in (-1, 0, 1) for c in (-1, 0, 1) if (r, c) != (0, 0))
+
+
+def points_mark(
+    depth_m: Float32Array,
+    camera: PinholeIntrinsics,
+    base_from_camera: Float64Array,
+    config: CostmapClouds,
+    std_m: Float32Array | None = None,
+) -> Float32Array:
+    """Return the points that mark obstacles, float32 [N, 3] in the optical frame [m].
+
+    Kept are points within the limits of height (in the base frame) and range, sure enough, with
+    neighbours that belong to the same surface. More than ``max_mark_points`` are thinned evenly,
+    without chance.
+
+    Args:
+        depth_m: float32 [H, W], NaN unknown, +Inf beyond range; after the edge filter.
+        camera: intrinsics of the depth.
+        base_from_camera: float64 [4, 4], camera (optical axes) to the base frame, whose origin
+            is on the ground and whose z points up.
+        config: limits.
+        std_m: float32 [H, W] standard deviation of depth, or None when it is not to be used.
+    """
+    step = config.mark_step
+    depth = _picked(depth_m, step)
+    rays = _rays(camera, depth_m.shape, step)
+    # NaN and infinity compare as false.
+    with np.errstate(invalid='ignore'):
+        distance = depth * _lengths(rays)
+        kept = (distance >= config.min_range_m) & (distance <= config.max_range_m)
+        height = _heights(depth, rays, base_from_camera)
+        kept &= (height >= config.min_height_m) & (height <= config.max_height_m)
+        if std_m is not None and config.max_relative_std < np.inf:
+            kept &= _picked(std_m, step) <= config.max_relative_std * depth
+    if config.min_neighbours:
+        kept &= _supported(depth, kept, config)
+    chosen = _thinned(np.flatnonzero(kept), config.max_mark_points)
+    return _points(depth.ravel()[chosen], rays, chosen)
+
+
+def points_clear(
+    depth_m: Float32Array,
+    camera: PinholeIntrinsics,
+    base_from_camera: Float64Array,
+    config: CostmapClouds,
+    std_m: Float32Array | None = None,
+) -> Float32Array:
+    """Return the ends of free rays, float32 [N, 3] in the optical frame [m], all finite.
+
+    - ground: the point itself;
+    - sky and whatever is beyond ``clearing_range_m``: the ray's point at that range;
+    - anything higher than the ground: the ray ends a margin before it, so that what stood in
+      front of it is cleared and it is not;
+    - unknown depth: no ray.
+
+    Arguments are those of ``points_mark``.
+    """
+    step = config.clear_step
+    depth = _picked(depth_m, step)
+    rays = _rays(camera, depth_m.shape, step)
+    lengths = _lengths(rays)
+    with np.errstate(invalid='ignore'):
+        distance = depth * lengths
+        obstacle = _heights(depth, rays, base_from_camera) >= config.min_height_m
+        margin = np.full_like(depth, config.clear_margin_m)
+        if std_m is not None:
+            stated = config.clear_margin_std * _picked(std_m, step) * lengths
+            margin = np.fmax(margin, stated)
+        end = np.where(obstacle & np.isfinite(distance), distance - margin, distance)
+        end = np.minimum(end, np.float32(config.clearing_range_m))
+        known = end > 0
+    chosen = _thinned(np.flatnonzero(known), config.max_clear_points)
+    ends_z: Float32Array = (end / lengths).astype(np.float32, copy=False)
+    return _points(ends_z.ravel()[chosen], rays, chosen)
+
+
+def _picked(values: Float32Array, step: int) -> Float32Array:
+    """Every ``step``-th row and column, from the middle of the first step."""
+    first_row, first_column = (min(step // 2, size - 1) for size in values.shape)
+    return values[first_row::step, first_column::step]
+
+
+def _rays(
+    camera: PinholeIntrinsics, shape: tuple[int, ...], step: int
+) -> tuple[Float32Array, Float32Array]:
+    """Slopes x [w] and y [h] of the rays (x, y, 1) of the picked pixels."""
+    first_row, first_column = (min(step // 2, size - 1) for size in shape)
+    columns = np.arange(first_column, shape[1], step, dtype=np.float32)
+    rows = np.arange(first_row, shape[0], step, dtype=np.float32)
+    x = (columns - np.float32(camera.cx)) / np.float32(camera.fx)
+    y = (rows - np.float32(camera.cy)) / np.float32(camera.fy)
+    return x, y
+
+
+def _lengths(rays: tuple[Float32Array, Float32Array]) -> Float32Array:
+    x, y = rays
+    lengths: Float32Array = np.sqrt(x**2 + (y**2 + 1)[:, None])
+    return lengths
+
+
+def _heights(
+    depth: Float32Array,
+    rays: tuple[Float32Array, Float32Array],
+    base_from_camera: Float64Array,
+) -> Float32Array:
+    """Height of each point in the base frame [m]."""
+    x, y = rays
+    along_x, along_y, along_z, origin = base_from_camera[2].astype(np.float32)
+    heights: Float32Array = depth * (x * along_x + (y * along_y + along_z)[:, None]) + origin
+    return heights
+
+
+def _supported(depth: Float32Array, kept: BoolArray, config: CostmapClouds) -> BoolArray:
+    """Where enough of the eight neighbours are kept, too, and at nearly the same depth."""
+    height, width = depth.shape
+    padded = np.full((height + 2, width + 2), np.inf, np.float32)
+    padded[1:-1, 1:-1] = np.where(kept, depth, np.inf)
+    here = padded[1:-1, 1:-1]
+    limit = np.where(kept, config.neighbour_distance * here, 0)
+    count = np.zeros(depth.shape, np.uint8)
+    with np.errstate(invalid='ignore'):
+        for row, column in _NEIGHBOURS:
+            there = padded[1 + row : 1 + row + height, 1 + column : 1 + column + width]
+            count += np.abs(there - here) < limit
+    supported: BoolArray = count >= config.min_neighbours
+    return supported
+
+
+def _thinned(places: npt.NDArray[np.intp], largest: int) -> npt.NDArray[np.intp]:
+    """At most ``largest`` of the places, evenly spread and always the same."""
+    if places.size <= largest:
+        return places
+    return places[np.arange(largest) * places.size // largest]
+
+
+def _points(
+    depth: Float32Array,
+    rays: tuple[Float32Array, Float32Array],
+    places: npt.NDArray[np.intp],
+) -> Float32Array:
+    """Points [N, 3] of depths [N] at flat places of the picked image."""
+    x, y = rays
+    points = np.empty((places.size, 3), np.float32)
+    points[:, 0] = x[places % x.size] * depth
+    points[:, 1] = y[places // x.size] * depth
+    points[:, 2] = depth
+    return points
