@@ -182,6 +182,9 @@ class GroundingState:
         translation_factor_std: its standard deviation; NaN when unknown.
         depth_std_at_20m: relative standard deviation of depth at 20 m; NaN when unknown.
         sources: names of the sources behind the state.
+        covariance: 3 x 3, row by row, of (1 / scale, shift / scale, log of translation_factor):
+            inverse depth is linear in the first two. NaN when unknown.
+        messages: one line for each thing that is wrong with what the sources were given.
     """
 
     metric: bool = False
@@ -193,6 +196,8 @@ class GroundingState:
     translation_factor_std: float = math.nan
     depth_std_at_20m: float = math.nan
     sources: tuple[str, ...] = ()
+    covariance: tuple[float, ...] = (math.nan,) * 9
+    messages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

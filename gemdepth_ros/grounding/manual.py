@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
+from gemdepth_ros.grounding.config import ManualConfig
+from gemdepth_ros.grounding.reading import affine_measurement
+from gemdepth_ros.grounding.track import Measurement
 from gemdepth_ros.interfaces import GroundingState
 
 
@@ -26,3 +31,14 @@ def manual_state(scale: float, shift: float, translation_factor: float) -> Groun
         translation_factor=translation_factor,
         sources=('manual',),
     )
+
+
+def manual_measurement(config: ManualConfig) -> Measurement:
+    """The user's scale and shift with the standard deviations that the user states."""
+    noise = np.diag(
+        [
+            (config.scale_std_relative * config.scale) ** 2,
+            max(config.shift_std, 1e-9 * config.scale) ** 2,
+        ]
+    )
+    return affine_measurement(config.scale, config.shift, noise, np.zeros((2, 2)))

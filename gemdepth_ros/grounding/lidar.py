@@ -1,0 +1,203 @@
+"""Scale and shift from measured points: ``disparity = s / Z + t`` at their pixels."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gemdepth_ros.geometry.robust_fit import LinearFit, robust_linear_fit
+from gemdepth_ros.grounding.config import LidarConfig
+from gemdepth_ros.grounding.inputs import LidarScan
+from gemdepth_ros.grounding.reading import Reading, affine_measurement
+from gemdepth_ros.grounding.scene import Scene
+from gemdepth_ros.grounding.track import Measurement
+from gemdepth_ros.interfaces import Float64Array, PinholeIntrinsics
+
+MIN_DEPTH_M = 0.5  # nearer returns are the vehicle itself
+# Errors of a network's disparity grow with it; a constant part rules beyond this distance.
+NOISE_FLOOR = 1.0 / 30.0  # [1/m]
+# Relative standard deviation of the scale beyond which scale and shift cannot be told apart.
+DEGENERATE = 0.25
+SIGNIFICANT = 3.0
+
+
+@dataclass(frozen=True, eq=False)
+class _Points:
+    """Usable points: cells, pixels relative to the principal point / f, 1/Z, disparity."""
+
+    column: Float64Array
+    row: Float64Array
+    x: Float64Array
+    y: Float64Array
+    inverse_depth: Float64Array
+    disparity: Float64Array
+
+
+def read_lidar(
+    scan: LidarScan, scene: Scene, stamp_ns: int, config: LidarConfig, known_scale: float
+) -> Reading:
+    """Fit scale and shift to a cloud.
+
+    Args:
+        scan: the points.
+        scene: the frame's disparity.
+        stamp_ns: capture time of the frame [ns].
+        config: limits.
+        known_scale: scale s from before, or NaN; it lets points at a single depth say something.
+    """
+    age = abs(scan.stamp_ns - stamp_ns) * 1e-9
+    if scan.stamp_ns <= 0 or age > config.max_age_s:
+        return Reading(
+            message=f'lidar: the cloud is {age:.2f} s away from the image '
+            f'(limit {config.max_age_s} s): check its stamps'
+        )
+    xyz = _coordinates(scan)
+    if isinstance(xyz, str):
+        return Reading(message=f'lidar: {xyz}')
+    points = _usable(xyz, scan, scene, config)
+    if isinstance(points, str):
+        return Reading(message=f'lidar: {points}')
+    fit = _fit(points, scene, math.radians(config.rotation_std_deg))
+    if fit is None:
+        return Reading(message='lidar: the points do not determine scale and shift')
+    return _judge(fit, points, config, known_scale)
+
+
+def _coordinates(scan: LidarScan) -> Float64Array | str:
+    """Finite points [N, 3], or what is wrong with the cloud."""
+    points: Any = scan.points
+    if points.dtype.names is not None:
+        missing = [name for name in 'xyz' if name not in points.dtype.names]
+        if missing:
+            return (
+                f'the cloud has no field {", ".join(missing)}, only '
+                f'{", ".join(points.dtype.names) or "none"}'
+            )
+        points = np.stack([points[name].ravel() for name in 'xyz'], axis=1)
+    if points.ndim != 2 or points.shape[1] < 3:
+        return f'the cloud must be [N, 3], got {list(points.shape)}'
+    if not len(points):
+        return 'the cloud is empty'
+    if not np.isfinite(scan.camera_from_lidar).all():
+        return 'the transform from the LiDAR to the camera is not finite'
+    xyz: Float64Array = points[:, :3].astype(np.float64)
+    finite = np.isfinite(xyz).all(axis=1)
+    if not finite.any():
+        return f'all {len(points)} points are NaN or infinite'
+    return xyz if finite.all() else xyz[finite]
+
+
+def _usable(
+    xyz: Float64Array, scan: LidarScan, scene: Scene, config: LidarConfig
+) -> _Points | str:
+    """Project; keep the nearest point of each cell, away from edges."""
+    camera = scene.camera
+    assert camera is not None
+    if len(xyz) > config.max_points:
+        xyz = xyz[:: -(-len(xyz) // config.max_points)]
+    transform = scan.camera_from_lidar
+    in_camera = xyz @ transform[:3, :3].T + transform[:3, 3]
+    in_camera = in_camera[(in_camera[:, 2] > MIN_DEPTH_M) & (in_camera[:, 2] < config.max_range_m)]
+    inverse = 1.0 / in_camera[:, 2]
+    x, y = in_camera[:, 0] * inverse, in_camera[:, 1] * inverse
+    column, row = scene.cells(x * camera.fx + camera.cx, y * camera.fy + camera.cy)
+    height, width = scene.values.shape
+    inside = (column > -0.5) & (row > -0.5) & (column < width - 0.5) & (row < height - 0.5)
+    if not inside.any():
+        return (
+            f'none of {len(xyz)} points falls into the image: check the transform from the '
+            "LiDAR's frame to the camera's"
+        )
+    kept = np.flatnonzero(inside)
+    cell = np.rint(row[kept]).astype(np.int64) * width + np.rint(column[kept]).astype(np.int64)
+    order = np.argsort(-inverse[kept], kind='stable')
+    _, first = np.unique(cell[order], return_index=True)
+    kept, cell = kept[order[first]], cell[order[first]]
+    kept = kept[scene.edges.ravel()[cell] < config.edge_spread]
+    disparity = scene.sample(column[kept], row[kept])
+    known = np.isfinite(disparity)
+    kept = kept[known]
+    if len(kept) < config.min_points:
+        return (
+            f'{len(kept)} usable points in the image, {config.min_points} are needed '
+            f'(of {int(inside.sum())} before edges were dropped)'
+        )
+    return _Points(column[kept], row[kept], x[kept], y[kept], inverse[kept], disparity[known])
+
+
+def _fit(points: _Points, scene: Scene, rotation_std: float) -> LinearFit | None:
+    """Regress disparity on inverse depth (LiDAR is exact beside it), with a rotation to doubt."""
+    camera = scene.camera
+    assert camera is not None
+    rho = points.inverse_depth
+    design = np.column_stack([rho, np.ones_like(rho), *_rotated(points, scene, camera)])
+    prior = np.array([np.inf, np.inf, rotation_std, rotation_std])
+    return robust_linear_fit(
+        design,
+        points.disparity,
+        std=np.hypot(rho, NOISE_FLOOR),
+        clusters=scene.tiles(points.row, points.column),
+        prior_std=prior,
+        floor=1e-5 * scene.spread,
+    )
+
+
+def _rotated(
+    points: _Points, scene: Scene, camera: PinholeIntrinsics
+) -> tuple[Float64Array, Float64Array]:
+    """Change of the disparity seen at each point per radian of pitch and of yaw."""
+    along_x, along_y = scene.slopes(points.column, points.row)
+    x, y = points.x, points.y
+    # A rotation about x (pitch) and y (yaw) moves (x, y) by (xy, 1 + y^2) and (1 + x^2, xy).
+    pitch = along_x * camera.fx * x * y + along_y * camera.fy * (1.0 + y**2)
+    yaw = along_x * camera.fx * (1.0 + x**2) + along_y * camera.fy * x * y
+    # The disparity that the model explains is the one at the true pixel: d(p + dp) = s rho + t.
+    return -np.nan_to_num(pitch), -np.nan_to_num(yaw)
+
+
+def _judge(fit: LinearFit, points: _Points, config: LidarConfig, known_scale: float) -> Reading:
+    scale, shift, pitch, yaw = (float(v) for v in fit.x)
+    if fit.inlier_share < config.min_inlier_share:
+        return Reading(
+            message=f'lidar: only {fit.inlier_share:.0%} of the points agree with one scale and '
+            'shift: check the transform and the stamps'
+        )
+    off = np.degrees(np.hypot(pitch, yaw))
+    std = np.degrees(np.sqrt(fit.covariance[2, 2] + fit.covariance[3, 3]))
+    if off > config.max_rotation_deg and off > SIGNIFICANT * std:
+        return Reading(
+            message=f'lidar: the transform to the camera seems to be off by {off:.1f} deg '
+            f'(limit {config.max_rotation_deg} deg): calibrate it'
+        )
+    noise = fit.covariance[:2, :2] - fit.prior_covariance[:2, :2]
+    scale_std = math.sqrt(fit.covariance[0, 0])
+    if scale > 0 and scale_std < DEGENERATE * scale:
+        spread = float(np.ptp(np.percentile(points.inverse_depth, (5, 95))))
+        if fit.sigma * np.hypot(spread, NOISE_FLOOR) > config.max_residual * scale * spread:
+            return Reading(
+                message='lidar: the points do not follow the disparity '
+                f'(misfit {fit.sigma * np.hypot(spread, NOISE_FLOOR) / (scale * spread):.0%} of '
+                'its range): check the transform and the stamps'
+            )
+        return Reading(affine_measurement(scale, shift, noise, fit.prior_covariance[:2, :2]))
+    if not math.isfinite(known_scale):
+        return Reading(
+            message='lidar: all points are at nearly one depth: scale and shift cannot be told '
+            'apart'
+        )
+    return Reading(_at_one_depth(fit, points, known_scale))
+
+
+def _at_one_depth(fit: LinearFit, points: _Points, scale: float) -> Measurement:
+    """Constraint ``u d - v = 1/Z`` at the points' mean, with the scale from elsewhere."""
+    weights = fit.inliers / (points.inverse_depth**2 + NOISE_FLOOR**2)
+    rho = float(np.average(points.inverse_depth, weights=weights))
+    disparity = float(np.average(points.disparity, weights=weights))
+    row = np.array([disparity, -1.0])
+    noise = fit.sigma * math.hypot(rho, NOISE_FLOOR) / scale
+    count = max(float(fit.inliers.sum()) / 10.0, 1.0)  # neighbours share their errors
+    mean = np.array([1.0 / scale, disparity / scale - rho])
+    return Measurement(mean, np.outer(row, row) * count / noise**2, np.zeros((2, 2)))

@@ -1,0 +1,221 @@
+"""Metres per unit of the predicted translations, from wheel odometry or a speed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from gemdepth_ros.grounding.config import OdometryConfig
+from gemdepth_ros.grounding.inputs import CameraMounting, GroundingInput, OdometrySample
+from gemdepth_ros.grounding.reading import Reading
+from gemdepth_ros.grounding.track import Measurement
+from gemdepth_ros.interfaces import Float64Array
+
+HISTORY = 400  # samples; at 200 Hz this is two seconds
+STILL_MPS = 0.02
+
+
+@dataclass(frozen=True, eq=False)
+class _Anchor:
+    """First frame of a baseline."""
+
+    stamp_ns: int
+    session: Float64Array
+    position_std: float
+    base: Float64Array | None
+    path_m: float
+
+
+class OdometryBaselines:
+    """Compares baselines of the odometry with predicted ones; each motion is used once."""
+
+    def __init__(self, config: OdometryConfig) -> None:
+        self._config = config
+        self.forget()
+
+    def forget(self) -> None:
+        """Start anew."""
+        self._samples: list[OdometrySample] = []
+        self._path: list[tuple[int, float]] = []  # stamp, path length so far [m]
+        self._anchor: _Anchor | None = None
+        self._session_path = 0.0
+        self._last_session: Float64Array | None = None
+
+    @property
+    def speed_mps(self) -> float:
+        """Newest known speed [m/s], or NaN."""
+        if self._samples and math.isfinite(self._samples[-1].speed_mps):
+            return abs(self._samples[-1].speed_mps)
+        posed = [s for s in self._samples[-20:] if s.odom_from_base is not None]
+        if len(posed) < 2:
+            return math.nan
+        return _distance(posed[0], posed[-1]) / max(_seconds(posed[0], posed[-1]), 1e-9)
+
+    @property
+    def still(self) -> bool:
+        """Whether odometry says that the vehicle stands."""
+        speed = self.speed_mps
+        return math.isfinite(speed) and speed < STILL_MPS
+
+    def read(self, frame: GroundingInput) -> Reading:
+        """Take one frame's samples; measure log g when the baseline is long enough."""
+        message = self._take(frame)
+        session = frame.session_from_camera
+        if session is None:
+            return Reading(message=message)
+        if frame.lost or self._last_session is None:
+            self._anchor, self._session_path = None, 0.0
+        else:
+            step = session[:3, 3] - self._last_session[:3, 3]
+            self._session_path += float(np.linalg.norm(step))
+        self._last_session = session
+        now = self._here(frame)
+        if now is None:
+            return Reading(message=message)
+        if self._anchor is None:
+            self._restart(now)
+            return Reading(message=message)
+        return self._compare(self._anchor, now, message)
+
+    def _compare(self, anchor: _Anchor, now: _Anchor, message: str) -> Reading:
+        config = self._config
+        metric, predicted = self._baselines(anchor, now)
+        elapsed = (now.stamp_ns - anchor.stamp_ns) * 1e-9
+        if not metric >= config.min_baseline_m:
+            if elapsed > config.max_baseline_s:
+                self._restart(now)
+            return Reading(message=message)
+        self._restart(now)
+        if predicted <= 0:
+            return Reading(
+                message=f'odometry: moved {metric:.2f} m while the images show no motion'
+            )
+        walked = math.sqrt(max(now.position_std**2 - anchor.position_std**2, 0.0)) / predicted
+        variance = config.baseline_std**2 + min(walked, 1.0) ** 2
+        return Reading(
+            Measurement.of_covariance(
+                np.array([math.log(metric / predicted)]),
+                np.array([[variance]]),
+                np.array([[config.relative_std**2]]),
+            ),
+            message,
+        )
+
+    def _baselines(self, anchor: _Anchor, now: _Anchor) -> tuple[float, float]:
+        """Metres and session units between two frames: chords of poses, or paths of speeds."""
+        if anchor.base is not None and now.base is not None:
+            return (
+                float(np.linalg.norm(now.base[:3, 3] - anchor.base[:3, 3])),
+                float(np.linalg.norm(now.session[:3, 3] - anchor.session[:3, 3])),
+            )
+        return now.path_m - anchor.path_m, self._session_path
+
+    def _restart(self, now: _Anchor) -> None:
+        self._anchor, self._session_path = now, 0.0
+
+    def _take(self, frame: GroundingInput) -> str:
+        """Keep sane samples; return a line about the others."""
+        message = ''
+        for sample in frame.odometry:
+            problem = self._problem(sample, frame.stamp_ns)
+            if problem:
+                message = f'odometry: {problem}'
+                continue
+            if self._path and math.isfinite(sample.speed_mps):
+                elapsed = (sample.stamp_ns - self._path[-1][0]) * 1e-9
+                length = self._path[-1][1] + abs(sample.speed_mps) * elapsed
+                self._path.append((sample.stamp_ns, length))
+            elif math.isfinite(sample.speed_mps):
+                self._path.append((sample.stamp_ns, 0.0))
+            self._samples.append(sample)
+        del self._samples[:-HISTORY]
+        del self._path[:-HISTORY]
+        return message
+
+    def _problem(self, sample: OdometrySample, frame_ns: int) -> str:
+        config = self._config
+        if sample.stamp_ns <= 0:
+            return f'a sample has the stamp {sample.stamp_ns}: its driver sets none'
+        away = abs(sample.stamp_ns - frame_ns) * 1e-9
+        if away > config.max_age_s:
+            return (
+                f'a sample is {away:.1f} s away from the image (limit {config.max_age_s} s): '
+                'check the clocks'
+            )
+        last = self._samples[-1] if self._samples else None
+        if last is not None and sample.stamp_ns <= last.stamp_ns:
+            return f'a sample of {sample.stamp_ns} ns comes after one of {last.stamp_ns} ns'
+        pose = sample.odom_from_base
+        if pose is None and not math.isfinite(sample.speed_mps):
+            return 'a sample has neither a pose nor a finite speed'
+        if pose is not None and not np.isfinite(pose).all():
+            return 'a sample has a pose that is not finite'
+        speed = abs(sample.speed_mps) if math.isfinite(sample.speed_mps) else 0.0
+        if pose is not None and last is not None and last.odom_from_base is not None:
+            speed = max(speed, _distance(last, sample) / _seconds(last, sample))
+        if speed > config.max_speed_mps:
+            if pose is not None:
+                self._samples.clear()  # its frame may have been reset: compare with the next
+            return f'{speed:.0f} m/s is absurd (limit {config.max_speed_mps:.0f} m/s)'
+        return ''
+
+    def _here(self, frame: GroundingInput) -> _Anchor | None:
+        """Odometry at the frame's time."""
+        session = frame.session_from_camera
+        assert session is not None
+        base = self._pose_at(frame.stamp_ns, frame.mounting)
+        path = self._path_at(frame.stamp_ns)
+        if base is None and math.isnan(path):
+            return None
+        return _Anchor(frame.stamp_ns, session, frame.position_std, base, path)
+
+    def _pose_at(self, stamp_ns: int, mounting: CameraMounting | None) -> Float64Array | None:
+        """Position of the camera in the odometry's frame, between or just beside two samples."""
+        posed = [s for s in self._samples if s.odom_from_base is not None]
+        if len(posed) < 2:
+            return None
+        later = next((i for i, s in enumerate(posed) if s.stamp_ns >= stamp_ns), len(posed) - 1)
+        after, before = posed[max(later, 1)], posed[max(later, 1) - 1]
+        part = (stamp_ns - before.stamp_ns) / (after.stamp_ns - before.stamp_ns)
+        if not -1.0 <= part <= 2.0:
+            return None
+        first, second = _camera(before, mounting), _camera(after, mounting)
+        result = first.copy()
+        result[:3, 3] = (1 - part) * first[:3, 3] + part * second[:3, 3]
+        return result
+
+    def _path_at(self, stamp_ns: int) -> float:
+        if len(self._path) < 2:
+            return math.nan
+        # Relative to the frame: floats cannot hold nanoseconds since the epoch.
+        seconds = np.array([(stamp - stamp_ns) * 1e-9 for stamp, _ in self._path])
+        lengths = np.array([length for _, length in self._path])
+        value = float(np.interp(0.0, seconds, lengths))
+        if seconds[-1] < 0:  # the newest sample is older than the frame: its speed goes on
+            value += self._samples_speed() * min(-float(seconds[-1]), 0.2)
+        return value
+
+    def _samples_speed(self) -> float:
+        (first, start), (last, end) = self._path[-2], self._path[-1]
+        return (end - start) / max((last - first) * 1e-9, 1e-9)
+
+
+def _camera(sample: OdometrySample, mounting: CameraMounting | None) -> Float64Array:
+    pose = sample.odom_from_base
+    assert pose is not None
+    if mounting is None or mounting.base_from_camera is None:
+        return pose
+    result: Float64Array = pose @ mounting.base_from_camera
+    return result
+
+
+def _distance(first: OdometrySample, second: OdometrySample) -> float:
+    assert first.odom_from_base is not None
+    assert second.odom_from_base is not None
+    return float(np.linalg.norm(second.odom_from_base[:3, 3] - first.odom_from_base[:3, 3]))
+
+
+def _seconds(first: OdometrySample, second: OdometrySample) -> float:
+    return (second.stamp_ns - first.stamp_ns) * 1e-9

@@ -1,0 +1,111 @@
+"""A small Gaussian state over time, in information form, for what one source measures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import chi2
+
+from gemdepth_ros.geometry.linear import inverted, solved
+from gemdepth_ros.grounding.config import FilterConfig
+from gemdepth_ros.interfaces import Float64Array
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """What a source read from one frame.
+
+    Attributes:
+        mean: float64 [n].
+        information: float64 [n, n], of the noise; may have rank below n.
+        systematic: float64 [n, n] covariance of errors that are the same in every frame (mounting,
+            calibration): they add to the result and never average out.
+    """
+
+    mean: Float64Array
+    information: Float64Array
+    systematic: Float64Array
+
+    @classmethod
+    def of_covariance(
+        cls, mean: Float64Array, noise: Float64Array, systematic: Float64Array | None = None
+    ) -> Measurement:
+        """Measurement with a full covariance of its noise."""
+        information: Float64Array = inverted(noise)
+        return cls(mean, information, np.zeros_like(noise) if systematic is None else systematic)
+
+
+class GaussianTrack:
+    """Estimate of a few numbers that drift slowly.
+
+    Args:
+        config: gate, time correlation, restart.
+        loose_std: float64 [n], standard deviations far beyond anything possible; the start.
+    """
+
+    def __init__(self, config: FilterConfig, loose_std: Float64Array) -> None:
+        self._config = config
+        self._loose = np.diag(loose_std**-2.0)
+        self._gates = [chi2.ppf(config.gate_probability, n + 1) for n in range(len(loose_std))]
+        self.forget()
+
+    def forget(self) -> None:
+        """Start anew."""
+        self.mean: Float64Array = np.zeros(len(self._loose))
+        self.information: Float64Array = self._loose.copy()
+        self.systematic: Float64Array = np.zeros_like(self._loose)
+        self.accepted_ns: int | None = None
+        self._counted_ns: int | None = None
+        self._refused_since_ns: int | None = None
+
+    @property
+    def covariance(self) -> Float64Array:
+        """Noise and systematic errors together."""
+        covariance: Float64Array = inverted(self.information) + self.systematic
+        return covariance
+
+    def age_s(self, now_ns: int) -> float:
+        """Time since the last accepted measurement [s]; infinite when there was none."""
+        return np.inf if self.accepted_ns is None else (now_ns - self.accepted_ns) * 1e-9
+
+    def drift(self, covariance: Float64Array) -> None:
+        """Let the state walk: add a covariance [n, n], which may have any rank."""
+        if self.accepted_ns is None:
+            return
+        # (P + Q)^-1 without inverting an information matrix that may be nearly singular.
+        inflated = np.eye(len(self.mean)) + self.information @ covariance
+        information: Float64Array = solved(inflated, self.information)
+        self.information = information
+
+    def update(self, measurement: Measurement, now_ns: int) -> bool:
+        """Take a measurement in; return False when it was refused as an outlier."""
+        if self.accepted_ns is not None and self._is_outlier(measurement):
+            since = self._refused_since_ns
+            self._refused_since_ns = since = now_ns if since is None else since
+            if (now_ns - since) * 1e-9 < self._config.restart_after_s:
+                return False
+            self.forget()  # it has disagreed with its past for long: the past is wrong
+        share = self._new_share(now_ns)
+        information = self.information + share * measurement.information
+        pulled = self.information @ self.mean + share * measurement.information @ measurement.mean
+        mean: Float64Array = solved(information, pulled)
+        self.mean = mean
+        self.information = information
+        self.systematic = measurement.systematic
+        self.accepted_ns = self._counted_ns = now_ns
+        self._refused_since_ns = None
+        return True
+
+    def _new_share(self, now_ns: int) -> float:
+        """Part of a measurement that earlier ones have not said already."""
+        if self._counted_ns is None or self._config.correlation_s == 0:
+            return 1.0
+        return min((now_ns - self._counted_ns) * 1e-9 / self._config.correlation_s, 1.0)
+
+    def _is_outlier(self, measurement: Measurement) -> bool:
+        noise = inverted(measurement.information + self._loose)
+        spread = noise + inverted(self.information)
+        innovation = measurement.mean - self.mean
+        distance = float(innovation @ solved(spread, innovation))
+        return distance > self._gates[len(innovation) - 1]
