@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=at_least(MIN_INPUT_SIZE),
         default=130,
         metavar='N',
-        help='network input, short side in px; small, so that two CPU cores suffice (%(default)s)',
+        help='size of the resize rule, px; small, for two CPU cores (%(default)s)',
     )
     add('--told', action='store_true', help=argparse.SUPPRESS)  # scripts/demo.sh says it first
     add('--threads', type=at_least(0), default=0, metavar='N', help='of the network; 0: all')
