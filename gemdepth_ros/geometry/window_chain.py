@@ -5,7 +5,10 @@ that the shared frames already have places the new frame. What was published is 
 
 Rotation and translation come from the recent shared frames only, not from the pinned first one:
 its far baseline would pull a standing camera a little at every step. The scale comes from all of
-them, as a median of distance ratios; where nothing moves it keeps its value.
+them, as a median of distance ratios that long distances dominate, if both sides show the same
+shape. Where nothing moves it keeps its value: distances of noise have a ratio too, and following
+it would let the scale of a standing camera wander without bound. A ratio far from the last one is
+no error: a window's unit may jump when its pinned frame changes.
 """
 
 from __future__ import annotations
@@ -19,12 +22,8 @@ from scipy.spatial.transform import Rotation
 from gemdepth_ros.geometry import se3
 from gemdepth_ros.interfaces import Float64Array
 
-# A window is refused as a source of scale when its shared baselines are shorter than this part
-# of its longest known distance: noise divided by nearly nothing.
-MIN_RELATIVE_BASELINE = 0.02
-LONGEST_DECAY = 0.99  # per frame, so that a fast past does not hide slow motion for ever
-# Neighbouring windows see almost the same frames: a larger change of unit is an outlier.
-MAX_SCALE_STEP = 4.0
+# How often noise alone may pass for motion, per window.
+CHANCE_SHAPE = 1e-4
 # Standard deviations assumed for one step before residuals say more: part of the step, radians.
 FLOOR_POSITION = 0.01
 FLOOR_ROTATION_RAD = 1e-3
@@ -60,7 +59,6 @@ class WindowChain:
         self._poses: OrderedDict[int, Float64Array] = OrderedDict()
         self._unit = 1.0
         self._newest: Float64Array = np.eye(4)
-        self._longest = 0.0
         self._position_var = 0.0
         self._rotation_var = 0.0
 
@@ -117,26 +115,26 @@ class WindowChain:
             return _Alignment(self._newest @ window_origin, self._unit, 0.0, 0.0)
         session = np.stack([self._poses[frames[i]] for i in shared])
         window = window_from_camera[shared]
-        unit = self._scale(session[:, :3, 3], window[:, :3, 3])
         recent = slice(1, None) if shared[0] == 0 and len(shared) > 1 else slice(None)
-        return _fit_rigid(session[recent], window[recent], unit)
+        rotations = _relative_rotations(session[recent], window[recent])
+        turned_xyz = rotations.mean().apply(window[:, :3, 3])
+        unit = self._scale(session[:, :3, 3], turned_xyz)
+        return _fit_translation(session[recent], turned_xyz[recent], rotations, unit)
 
     def _scale(self, session_xyz: Float64Array, window_xyz: Float64Array) -> float:
-        """Session units per window unit: median ratio of distances between shared frames."""
+        """Session units per window unit.
+
+        Args:
+            session_xyz: known positions of the shared frames.
+            window_xyz: the window's positions of the same, turned to the session's axes.
+        """
+        if not _same_shape(session_xyz, window_xyz):
+            return self._unit
         first, second = np.triu_indices(len(session_xyz), k=1)
         in_session = np.linalg.norm(session_xyz[first] - session_xyz[second], axis=1)
         in_window = np.linalg.norm(window_xyz[first] - window_xyz[second], axis=1)
-        if not len(first):
-            return self._unit
-        self._longest = max(LONGEST_DECAY * self._longest, float(in_session.max()))
-        usable = (in_session > MIN_RELATIVE_BASELINE * self._longest) & (
-            in_window > MIN_RELATIVE_BASELINE * in_window.max()
-        )
-        if not usable.any():
-            return self._unit
-        ratio = float(np.median(in_session[usable] / in_window[usable]))
-        within = self._unit / MAX_SCALE_STEP < ratio < self._unit * MAX_SCALE_STEP
-        return ratio if within else self._unit
+        ratio = _weighted_median(in_session, in_window)
+        return ratio if ratio > 0 else self._unit
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,17 +152,46 @@ class _Alignment:
         return pose
 
 
-def _fit_rigid(session: Float64Array, window: Float64Array, unit: float) -> _Alignment:
-    """Mean rotation and translation that take the window's poses to the session's."""
-    candidates = (
-        Rotation.from_matrix(session[:, :3, :3]) * Rotation.from_matrix(window[:, :3, :3]).inv()
-    )
-    mean = candidates.mean()
-    rotation = mean.as_matrix()
-    offsets = session[:, :3, 3] - unit * window[:, :3, 3] @ rotation.T
+def _relative_rotations(session: Float64Array, window: Float64Array) -> Rotation:
+    """What every shared frame says about the rotation from the window to the session."""
+    return Rotation.from_matrix(session[:, :3, :3]) * Rotation.from_matrix(window[:, :3, :3]).inv()
+
+
+def _same_shape(first_xyz: Float64Array, second_xyz: Float64Array) -> bool:
+    """Whether two lists of positions agree up to scale and offset more than noise would.
+
+    The cosine between two random directions in d dimensions exceeds sqrt(1 - p ** (2 / (d - 1)))
+    with a probability of less than p.
+    """
+    first = first_xyz - first_xyz.mean(axis=0)
+    second = second_xyz - second_xyz.mean(axis=0)
+    extent = float(np.linalg.norm(first) * np.linalg.norm(second))
+    dimensions = first.size - 3  # the means are taken
+    if dimensions < 3 or extent == 0:
+        return False
+    threshold = np.sqrt(1 - CHANCE_SHAPE ** (2 / (dimensions - 1)))
+    return bool((first * second).sum() > threshold * extent)
+
+
+def _weighted_median(numerators: Float64Array, denominators: Float64Array) -> float:
+    """Median of the ratios, each counted as often as its denominator is long."""
+    usable = denominators > 1e-6 * denominators.max()
+    ratios, weights = numerators[usable] / denominators[usable], denominators[usable]
+    order = np.argsort(ratios)
+    upto = np.cumsum(weights[order])
+    return float(ratios[order][np.searchsorted(upto, upto[-1] / 2)])
+
+
+def _fit_translation(
+    session: Float64Array, turned_xyz: Float64Array, rotations: Rotation, unit: float
+) -> _Alignment:
+    """Mean translation that takes the window's scaled and turned positions to the session's."""
+    mean = rotations.mean()
+    offsets = session[:, :3, 3] - unit * turned_xyz
     translation = offsets.mean(axis=0)
     count = len(session)
     position_var = float(((offsets - translation) ** 2).sum()) / (3 * count * count)
-    angles = (mean.inv() * candidates).magnitude()
+    angles = (mean.inv() * rotations).magnitude()
     rotation_var = float((angles**2).sum()) / (3 * count * count)
-    return _Alignment(se3.from_parts(rotation, translation), unit, position_var, rotation_var)
+    transform = se3.from_parts(mean.as_matrix(), translation)
+    return _Alignment(transform, unit, position_var, rotation_var)

@@ -160,7 +160,8 @@ def test_the_scale_is_held_while_nothing_moves() -> None:
     assert [step.unit_in_session for step in steps] == pytest.approx([1.0] * 46, rel=1e-4)
 
 
-def test_an_absurd_change_of_scale_is_refused() -> None:
+def test_a_large_change_of_unit_is_followed_when_the_shape_is_the_same() -> None:
+    """Windows are normalised by their longest translation: a new anchor changes it at once."""
     rng = np.random.default_rng(2)
     truth = trajectory(rng, 8)
     chain = WindowChain(capacity=8)
@@ -169,6 +170,19 @@ def test_an_absurd_change_of_scale_is_refused() -> None:
             list(range(newest + 1)), seen_in_window(rng, truth[: newest + 1], unit=2.0)
         )
     after = chain.add(list(range(8)), seen_in_window(rng, truth, unit=200.0))
+    assert after.unit_in_session == pytest.approx(100 * before.unit_in_session)
+
+
+def test_a_change_of_unit_is_refused_when_the_shape_is_another() -> None:
+    rng = np.random.default_rng(2)
+    truth = trajectory(rng, 8)
+    chain = WindowChain(capacity=8)
+    for newest in range(7):
+        before = chain.add(
+            list(range(newest + 1)), seen_in_window(rng, truth[: newest + 1], unit=2.0)
+        )
+    nonsense = seen_in_window(rng, truth, unit=200.0, noise=1.0)
+    after = chain.add(list(range(8)), nonsense)
     assert after.unit_in_session == before.unit_in_session
 
 
