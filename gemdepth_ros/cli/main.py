@@ -29,6 +29,11 @@ class Command(NamedTuple):
 
 COMMANDS = (
     Command('infer', 'gemdepth_ros.cli.infer', 'depth and camera motion of a video or a folder'),
+    Command(
+        'reconstruct',
+        'gemdepth_ros.cli.reconstruct',
+        'a coloured point cloud (PLY) of a recording',
+    ),
     Command('demo', 'gemdepth_ros.cli.demo', 'the whole path over ROS 2 on a short clip'),
     Command('bag', 'gemdepth_ros.cli.bag', 'make, play and record ROS 2 bags, and look into them'),
     Command('weights', 'gemdepth_ros.cli.weights', 'download and check network weights'),

@@ -1,0 +1,1 @@
+"""The parts of ``gemdepth-ros reconstruct``: frames in, one accumulated cloud out."""
