@@ -50,8 +50,8 @@ class EdgeFilter:
         window: size of the window, odd [px].
     """
 
-    jump: float = 0.06
-    plane_distance_m: float = 0.4
+    jump: float = 0.04
+    plane_distance_m: float = 0.5
     window: int = 3
 
     def __post_init__(self) -> None:

@@ -14,6 +14,7 @@ from gemdepth_ros.errors import ConfigError
 from gemdepth_ros.interfaces import PinholeIntrinsics
 from gemdepth_ros.pipeline.products_config import EdgeFilter
 from gemdepth_ros.pipeline.surfaces import flying_pixels, normal_image, normals
+from gemdepth_ros.synthetic import SyntheticDrive
 
 FULL = PinholeIntrinsics(1242, 375, 721.5, 721.5, 609.6, 172.9)
 POST = Wall(10.0, -1.0, 1.0, 0.0, 3.0)
@@ -48,6 +49,26 @@ def test_surfaces_are_kept() -> None:
     found = flying_pixels(torch.from_numpy(inverse), FULL, EdgeFilter()).numpy()
     assert not found[160:180, 570:650].any()  # inside the post
     assert found.mean() < 0.01
+
+
+@pytest.mark.parametrize(('blur_px', 'found_at_least'), [(1.0, 0.99), (2.0, 0.95)])
+def test_in_a_street_nearly_all_flying_pixels_go_and_nearly_nothing_else(
+    blur_px: float, found_at_least: float
+) -> None:
+    """Exact depth of a street, blurred as a network blurs it; the truth says what flies."""
+    frame = SyntheticDrive(12, 375, 1242, seed=1).render(11)
+    sharp = (1 / frame.depth_m).astype(np.float32)
+    blurred = cv2.GaussianBlur(sharp, (0, 0), blur_px)
+    around = np.ones((9, 9))
+    nearest, farthest = cv2.dilate(sharp, around), cv2.erode(sharp, around)
+    error = np.abs(sharp / np.maximum(blurred, 1e-6) - 1)
+    flying = (blurred * 1.1 < nearest) & (blurred > farthest * 1.1) & (error > 0.1)
+    flying &= blurred > 1 / 40
+    good = (error < 0.03) & (blurred > 1 / 60)
+    found = flying_pixels(torch.from_numpy(blurred), frame.camera, EdgeFilter()).numpy()
+    assert flying.sum() > 1000
+    assert found[flying].mean() > found_at_least
+    assert found[good].mean() < 0.004
 
 
 def test_the_edge_between_things_and_sky_is_an_edge() -> None:
