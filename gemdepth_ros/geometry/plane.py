@@ -39,6 +39,7 @@ def fit_image_plane(
     y: Float64Array,
     value: Float64Array,
     *,
+    std: Float64Array | None = None,
     clusters: IntArray | None = None,
     floor: float = 0.0,
 ) -> ImagePlane | None:
@@ -48,11 +49,12 @@ def fit_image_plane(
         x: normalised column ``(u - cx) / fx`` [n].
         y: normalised row ``(v - cy) / fy`` [n].
         value: inverse depth or an affine of it [n].
+        std: relative standard deviation of each value [n].
         clusters: numbers of tiles within which errors may be correlated [n].
         floor: smallest standard deviation of a value.
     """
     design = np.stack([x, y, np.ones_like(x)], axis=1)
-    fit = robust_linear_fit(design, value, clusters=clusters, floor=floor)
+    fit = robust_linear_fit(design, value, std=std, clusters=clusters, floor=floor)
     if fit is None:
         return None
     return ImagePlane(fit.x, fit.covariance, fit.sigma, fit.inliers)

@@ -80,7 +80,7 @@ class GroundPlaneConfig:
     road_std_deg: float = 0.15
     unknown_pitch_std_deg: float = 3.0
     unknown_roll_std_deg: float = 1.0
-    max_distance_heights: float = 20.0
+    max_distance_heights: float = 15.0
     motion_pitch: bool = True
 
     def __post_init__(self) -> None:
@@ -183,6 +183,7 @@ class ParallaxConfig:
         rotation_std_deg: standard deviation of the predicted rotation of a pair.
         direction_std_deg: standard deviation of the predicted direction of motion of a pair.
         baseline_std: standard deviation of the predicted distance of a pair, as a part of it.
+        track_bias_px: what tracking is off along the flow, always in the same sense [px].
         max_epipolar_px: tracks further from their epipolar line are movers or wrong [px].
         min_inlier_share: part of the tracks that must obey one scale and shift.
         max_residual: refuse when the typical misfit of the flow exceeds this part of the flow.
@@ -196,6 +197,7 @@ class ParallaxConfig:
     rotation_std_deg: float = 0.1
     direction_std_deg: float = 1.0
     baseline_std: float = 0.03
+    track_bias_px: float = 0.15
     max_epipolar_px: float = 1.5
     min_inlier_share: float = 0.45
     max_residual: float = 0.15
@@ -210,6 +212,7 @@ class ParallaxConfig:
             'rotation_std_deg',
             'direction_std_deg',
             'baseline_std',
+            'track_bias_px',
             'max_epipolar_px',
             'max_residual',
         )

@@ -24,6 +24,8 @@ from gemdepth_ros.grounding.track import Measurement
 from gemdepth_ros.interfaces import Float64Array
 
 MAX_CELLS = 2500
+# Errors of a network's disparity grow with it; a constant part rules beyond this many heights.
+NOISE_FLOOR = 1.0 / 20.0
 SIDE_SLOPE = 0.9  # candidates lie within this much |x| per height below the horizon, times 4
 STEP_RAD = 1e-4  # of numerical derivatives
 
@@ -38,10 +40,13 @@ def read_ground_plane(
     if candidates is None:
         return Reading(message='ground_plane: too little of the image can be ground')
     x, y, rows, columns = candidates
+    down = down_of(tilt.pitch, tilt.roll)
+    below = down[0] * x + down[1] * y + down[2]
     plane = fit_image_plane(
         x,
         y,
         scene.values[rows, columns].astype(np.float64),
+        std=below + NOISE_FLOOR,
         clusters=scene.tiles(rows.astype(np.float64), columns.astype(np.float64)),
         floor=1e-5 * scene.spread,
     )

@@ -30,6 +30,7 @@ BORDER_PX = 4
 TRACK_STD_PX = 0.3
 DISPARITY_STD = 0.05  # what a network's disparity may be off at one corner, as a part
 MAX_EDGE_SPREAD = 0.2
+SCALE_BIAS = 0.01  # of near flow, as a part
 PASSES = 3  # the first without errors of the direction of motion
 MIN_SPREAD_CELLS = 6  # tiles of the image that must hold good tracks
 
@@ -260,7 +261,11 @@ def _judge(
         )
     mean = np.array([a, b])
     baseline = config.baseline_std**2 * np.outer(mean, mean)
-    return Reading(Measurement.of_covariance(mean, fit.covariance[:2, :2] + baseline))
+    # Patches that grow while they are tracked pull all flows one way: no average removes it.
+    offset = config.track_bias_px / (camera.fx * float(np.median(equations.reach[good])))
+    bias = SCALE_BIAS**2 * np.outer(mean, mean) + np.diag([0.0, offset**2])
+    noise = fit.covariance[:2, :2] + baseline
+    return Reading(Measurement.of_covariance(mean, noise, bias))
 
 
 def _rays(pixels: Float64Array, camera: PinholeIntrinsics) -> Float64Array:
