@@ -134,15 +134,39 @@ def cloud_message(cloud: OrganizedCloud, stamp_ns: int, frame_id: str) -> Any:
     # float copy may change bits that happen to spell a NaN.
     packed = bgra.view('<u4')[..., 0] & 0x00FFFFFF
     points.view(np.uint32)[..., 3] = packed
-    message = PointCloud2(header=header(stamp_ns, frame_id), height=height, width=width)
-    message.fields = [
-        PointField(name=name, offset=4 * i, datatype=PointField.FLOAT32, count=1)
-        for i, name in enumerate(('x', 'y', 'z', 'rgb'))
-    ]
-    message.point_step, message.row_step = 16, 16 * width
-    message.is_bigendian = _BIG_ENDIAN_HERE
+    message = _empty_cloud(('x', 'y', 'z', 'rgb'), (height, width), stamp_ns, frame_id)
     message.is_dense = False
     message.data.frombytes(points.data.cast('B'))
+    return message
+
+
+def points_message(xyz: Float32Array, stamp_ns: int, frame_id: str) -> Any:
+    """Return an unordered PointCloud2 of x, y, z, 12 bytes per point.
+
+    Args:
+        xyz: float32 [N, 3], all finite; N may be 0.
+        stamp_ns: capture time [ns].
+        frame_id: frame of the points.
+    """
+    message = _empty_cloud(('x', 'y', 'z'), (1, len(xyz)), stamp_ns, frame_id)
+    message.is_dense = True
+    if len(xyz):  # the bytes of an empty array cannot be viewed
+        message.data.frombytes(np.ascontiguousarray(xyz, np.float32).data.cast('B'))
+    return message
+
+
+def _empty_cloud(
+    names: tuple[str, ...], size: tuple[int, int], stamp_ns: int, frame_id: str
+) -> Any:
+    """A PointCloud2 of ``size`` (height, width) with float32 fields and no data."""
+    message = PointCloud2(header=header(stamp_ns, frame_id), height=size[0], width=size[1])
+    message.fields = [
+        PointField(name=name, offset=4 * i, datatype=PointField.FLOAT32, count=1)
+        for i, name in enumerate(names)
+    ]
+    message.point_step = 4 * len(names)
+    message.row_step = message.point_step * size[1]
+    message.is_bigendian = _BIG_ENDIAN_HERE
     return message
 
 

@@ -160,3 +160,17 @@ def test_window_poses():
     )
     assert message.poses[0].orientation.w == 1
     assert (message.scale, message.metric) == (0.5, True)
+
+
+@given(st.integers(0, 9))
+def test_points_without_colour_or_order(count):
+    xyz = np.random.default_rng(count).normal(size=(count, 3)).astype(np.float32)
+    message = conversions.points_message(xyz, STAMP_NS, 'cam')
+    message = deserialize_message(serialize_message(message), PointCloud2)
+    assert [field.name for field in message.fields] == ['x', 'y', 'z']
+    assert [field.offset for field in message.fields] == [0, 4, 8]
+    assert (message.height, message.width, message.point_step) == (1, count, 12)
+    assert message.row_step == 12 * count
+    assert message.is_dense
+    assert conversions.stamp_to_ns(message.header.stamp) == STAMP_NS
+    np.testing.assert_array_equal(np.frombuffer(message.data, np.float32).reshape(-1, 3), xyz)
