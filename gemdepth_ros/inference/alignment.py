@@ -3,7 +3,9 @@
 Plain least squares would shrink the scale by the correlation at every seam, and a stream of weeks
 would fade to a constant. The line used here treats both sides alike (reduced major axis: the
 ratio of the spreads), so seams do not favour shrinking, and the accumulated scale and shift decay
-slowly to those of the network itself, so that they stay bounded.
+slowly to those of the network itself. That alone bounds them only as well as the network's early
+and late slots agree (a constant ratio per seam adds up to ``memory / segment`` of its logarithm),
+so they are cut as well.
 """
 
 from __future__ import annotations
@@ -21,6 +23,10 @@ MIN_CORRELATION = 0.5  # below this the two segments do not show the same thing
 MAX_SCALE_STEP = 4.0
 TRIM_MADS = 3.0
 MIN_SAMPLES = 16
+MAX_SCALE = 8.0  # of all seams together; beyond, a small jump is the lesser evil
+# Shift of all seams together, in means of the scaled disparity. A negative one is cut early: what
+# it takes below zero is lost.
+MIN_SHIFT, MAX_SHIFT = -0.5, 4.0
 TINY = 1e-12
 
 
@@ -82,6 +88,14 @@ def _major_axis(source: Float64Array, target: Float64Array) -> Affine | None:
     return Affine(scale, float(target.mean() - scale * source.mean()))
 
 
+def bounded(line: Affine, source: Float64Array, target: Float64Array) -> Affine:
+    """Cut a line to what may be published; a cut scale goes through the means."""
+    scale = min(max(line.scale, 1 / MAX_SCALE), MAX_SCALE)
+    level = scale * float(source.mean())
+    shift = line.shift if scale == line.scale else float(target.mean()) - level
+    return Affine(scale, min(max(shift, MIN_SHIFT * level), MAX_SHIFT * level))
+
+
 class SeamAligner:
     """Fits the next segment to the present one over the frames that both answer."""
 
@@ -99,8 +113,10 @@ class SeamAligner:
         """
         self._source.append(sample(next_raw_HW))
         self._target.append(sample(present_HW))
-        fitted = fit_affine(np.concatenate(self._source), np.concatenate(self._target))
+        source, target = np.concatenate(self._source), np.concatenate(self._target)
+        fitted = fit_affine(source, target)
         if fitted is None:
             return present
         step = fitted.scale / present.scale
-        return fitted if 1 / MAX_SCALE_STEP < step < MAX_SCALE_STEP else present
+        trusted = 1 / MAX_SCALE_STEP < step < MAX_SCALE_STEP
+        return bounded(fitted, source, target) if trusted else present

@@ -24,6 +24,10 @@ from gemdepth_ros.model.camera_head import POSE_WIDTH, ROUNDS, activate
 from gemdepth_ros.model.temporal_attention import ATTENTIONS
 from gemdepth_ros.model.temporal_attention import HEADS as MOTION_HEADS
 
+# A deviation from the network's own scale and shift is forgotten within this many segments, or a
+# constant one per seam would add up to many times itself.
+MEMORY_SEGMENTS = 8
+
 
 class CausalSegment:
     """The kept keys and values of one segment, and the step that adds a frame to it."""
@@ -125,7 +129,7 @@ class CausalEngine:
     ) -> None:
         self._model, self._grid = model, grid
         self._plan = SegmentPlan.of(window)
-        self._memory = alignment_memory
+        self._memory = min(alignment_memory, MEMORY_SEGMENTS * self._plan.new_frames)
         self._present = CausalSegment(model, grid, window)
         self._next = CausalSegment(model, grid, window) if self._plan.shared else None
         width = model.config.encoder.width
@@ -170,7 +174,8 @@ class CausalEngine:
         view = CameraView.of(self._model, self._grid, frame.levels[3], first=slot == 0)
         raw = self._present.step(frame, view, slot, answer=True)
         assert raw is not None
-        self._affine = self._affine.relaxed(self._memory)
+        if keep:
+            self._affine = self._affine.relaxed(self._memory)
         affine, disparity = self._affine, self._affine(raw)
         numbers = tuple(self._present.numbers)
         encodings = self._present.encodings_T9.clone()

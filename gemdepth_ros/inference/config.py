@@ -81,8 +81,9 @@ class StreamingConfig:
         anchor_min_overlap: ... or when it shares less than this part of the present view, 0..1.
         lookahead: sliding mode: answer each frame this many frames later, having seen them.
         stride: only every n-th frame stays in the window, so that it spans n times the time.
-        alignment_memory: causal mode: frames over which the scale and shift that join segments
-            decay to the network's own, which keeps them bounded.
+        alignment_memory: causal mode: kept frames over which the scale and shift that join
+            segments decay to the network's own, which keeps them bounded; at most the new frames
+            of eight segments.
     """
 
     mode: StreamMode = 'sliding'

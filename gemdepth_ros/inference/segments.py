@@ -44,6 +44,11 @@ class SegmentPlan:
         return cls(window, keys, shared)
 
     @property
+    def new_frames(self) -> int:
+        """Frames that a segment adds to those it was seeded with."""
+        return self.slots - len(self.key_slots)
+
+    @property
     def held_slots(self) -> tuple[int, ...]:
         """Slots whose frames must be held until they seed the next segment."""
         return self.key_slots[: -self.shared] if self.shared else ()
