@@ -11,6 +11,7 @@ from gemdepth_ros.inference.config import StreamingConfig
 from gemdepth_ros.interfaces import Float64Array
 
 GRID = 12  # sample points per side of the image
+EDGE = 1e-3  # the outer points of a standing camera must not fall out by rounding
 NEAR_DISPARITY = 0.05  # part of the median below which a point counts as infinitely far
 
 
@@ -41,10 +42,11 @@ def view_overlap(
     points = np.stack([x * depth, y * depth, depth], axis=-1)
     seen = points @ anchor_from_camera[:3, :3].T + anchor_from_camera[:3, 3]
     with np.errstate(divide='ignore', invalid='ignore'):
+        edge = (1 + EDGE) * seen[..., 2]
         inside = (
             (seen[..., 2] > 0)
-            & (np.abs(seen[..., 0]) <= half_x * seen[..., 2])
-            & (np.abs(seen[..., 1]) <= half_y * seen[..., 2])
+            & (np.abs(seen[..., 0]) <= half_x * edge)
+            & (np.abs(seen[..., 1]) <= half_y * edge)
         )
     return float(inside.mean())
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from gemdepth_ros.errors import ConfigError
+from gemdepth_ros.errors import ConfigError, InferenceError
 from gemdepth_ros.inference.config import StreamingConfig
 from gemdepth_ros.inference.streaming import StreamOutput, StreamSession
 from gemdepth_ros.interfaces import VideoFrame
@@ -39,7 +39,8 @@ class StreamGroup:
 
         Raises:
             ConfigError: the number of entries is not the number of cameras.
-            InferenceError: a camera's output was not finite; its session has been reset.
+            InferenceError: a camera's output was not finite; its session has been reset. The
+                other cameras have taken their frames and go on.
         """
         if len(frames) != len(self.sessions):
             raise ConfigError(f'{len(self.sessions)} cameras but {len(frames)} frames')
@@ -49,10 +50,18 @@ class StreamGroup:
             if frame is not None
         }
         levels = self._encode(images)
-        return [
-            None if frame is None else self.sessions[index].finish(frame, levels[index])
-            for index, frame in enumerate(frames)
-        ]
+        outputs: list[StreamOutput | None] = [None] * len(frames)
+        failures = []
+        for index, frame in enumerate(frames):
+            if frame is None:
+                continue
+            try:
+                outputs[index] = self.sessions[index].finish(frame, levels[index])
+            except InferenceError as error:
+                failures.append(f'camera {index}: {error}')
+        if failures:
+            raise InferenceError('; '.join(failures))
+        return outputs
 
     @torch.inference_mode()
     def _encode(self, images: dict[int, Tensor]) -> dict[int, list[Tensor]]:

@@ -191,11 +191,15 @@ class StreamSession:
         self._number += 1
         self._remember(frame)
         first, second, third, fourth = (level[None] for level in levels_LC)
-        output = self._engine.step(
-            EncodedFrame(self._number, (first, second, third, fourth)),
-            keep=self._number % self.config.stride == 0,
-            refresh_anchor=self._stale_anchor,
-        )
+        try:
+            output = self._engine.step(
+                EncodedFrame(self._number, (first, second, third, fourth)),
+                keep=self._number % self.config.stride == 0,
+                refresh_anchor=self._stale_anchor,
+            )
+        except BaseException:
+            self._forget()  # an interrupted step leaves half a frame in the buffers
+            raise
         return None if output is None else self._result(output)
 
     def _remember(self, frame: VideoFrame) -> None:
@@ -214,7 +218,9 @@ class StreamSession:
 
     def _result(self, output: EngineOutput) -> StreamOutput:
         poses_T44 = camera_from_world(output.encodings_T9.double())
-        finite = torch.isfinite(output.disparity_HW).all() & torch.isfinite(poses_T44).all()
+        finite = torch.isfinite(output.disparity_HW).all()
+        # Both: a field of view is no part of a pose, a quaternion of zero makes no rotation.
+        finite &= torch.isfinite(output.encodings_T9).all() & torch.isfinite(poses_T44).all()
         record = self._records[output.number]
         if not bool(finite):
             self.reset(ResetReason.NON_FINITE_OUTPUT)
