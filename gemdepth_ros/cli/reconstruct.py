@@ -218,6 +218,11 @@ def _finish(
         f'{builder.used} frames in {seconds:.1f} s: {len(xyz)} points ({unit}, voxels of '
         f'{cloud.voxel_size:.3g}) in {output}'
     )
+    if builder.guessed_cameras:
+        console.print(
+            f'note: the field of view of {builder.guessed_cameras} frames is a guess of the '
+            'network: give --intrinsics'
+        )
     if builder.left_out:
         console.print(f'note: {builder.left_out} frames were lost or without metres')
     if builder.breaks:

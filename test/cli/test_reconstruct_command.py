@@ -195,6 +195,7 @@ def test_a_folder_without_metres_says_so(
     said = capsys.readouterr().out
     assert 'units are relative' in said
     assert 'means nothing yet' in said
+    assert 'field of view of 6 frames is a guess' in said
     assert '6 frames' in said
     points, header = vertices(out)
     assert len(points) > 100
@@ -211,6 +212,7 @@ def test_a_bag_in_metres(
     said = capsys.readouterr().out
     assert '4 frames' in said
     assert 'relative' not in said
+    assert 'guess' not in said
     points, header = vertices(out)
     assert 'comment unit: metres' in header
     assert {'nx', 'ny', 'nz', 'red'} <= set(points.dtype.names or ())

@@ -6,15 +6,18 @@ import math
 from dataclasses import replace
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
+import torch
 from costmap_model import CLEAR, MARK, VoxelLayer
 from product_scenes import BASE_FROM_CAMERA, CAMERA, CAMERA_HEIGHT_M, Wall, scene
 
 from gemdepth_ros.errors import ConfigError
-from gemdepth_ros.interfaces import Float32Array, Float64Array
+from gemdepth_ros.interfaces import Float32Array, Float64Array, PinholeIntrinsics
 from gemdepth_ros.pipeline.clouds import points_clear, points_mark
-from gemdepth_ros.pipeline.products_config import CostmapClouds
+from gemdepth_ros.pipeline.products_config import CostmapClouds, EdgeFilter
+from gemdepth_ros.pipeline.surfaces import flying_pixels
 
 # The camera has a quarter of KITTI's rows and columns: all are used.
 DENSE = CostmapClouds(mark_step=1, clear_step=1, max_mark_points=10**6, max_clear_points=10**6)
@@ -148,6 +151,26 @@ def test_a_pitched_camera_on_a_mast() -> None:
     layer.marked[:, :, 0] = True
     layer.update([(CLEAR, free)], base_from_camera)
     assert not layer.near(8.0, 0.0)
+
+
+def test_the_edge_filter_keeps_ghosts_behind_edges_out_of_the_costmap() -> None:
+    """A network's blur hangs points between a post and what is behind it."""
+    camera = PinholeIntrinsics(620, 188, 360.8, 360.8, 304.8, 86.4)
+    sharp = scene(Wall(5.0, -0.6, 0.6, 0.0, 2.2), Wall(30, -40, 40, 0, 9), camera=camera)
+    inverse = torch.from_numpy(cv2.GaussianBlur(1 / sharp, (0, 0), 1.5))
+    depth = (1 / inverse).numpy()
+    hidden = flying_pixels(inverse, camera, EdgeFilter()).numpy()
+    ghosts = {}
+    for name, seen in {'blurred': depth, 'filtered': np.where(hidden, np.nan, depth)}.items():
+        layer = VoxelLayer()
+        # Without the speckle filter, which helps along straight edges.
+        config = replace(DENSE, min_neighbours=0)
+        marks = points_mark(seen.astype(np.float32), camera, BASE_FROM_CAMERA, config)
+        layer.update([(MARK, marks)], BASE_FROM_CAMERA)
+        assert layer.near(5.0, 0.0) >= 10  # the post itself
+        ghosts[name] = int(layer.columns().sum()) - layer.near(5.0, 0.0)
+    assert ghosts['blurred'] > 10
+    assert ghosts['filtered'] == 0
 
 
 # --- the clouds themselves ---

@@ -62,10 +62,11 @@ class CloudBuilder:
         used: frames whose points are in the cloud.
         left_out: frames that were lost or had no metres.
         breaks: how often the trajectory is broken.
+        guessed_cameras: frames whose intrinsics are the network's guess.
     """
 
     def __init__(self, settings: BuildSettings) -> None:
-        self.used = self.left_out = self.breaks = 0
+        self.used = self.left_out = self.breaks = self.guessed_cameras = 0
         self._settings = settings
         self._voxel = settings.voxel
         self._max_depth = settings.max_depth
@@ -87,6 +88,7 @@ class CloudBuilder:
                 'the stream started anew (%s): the cloud goes on from the last pose',
                 output.reset.value,
             )
+        self.guessed_cameras += output.camera_is_predicted
         metric = self._settings.metric
         if output.motion.metric == metric:
             self._last = self._world_from_session @ output.motion.odom_from_camera
