@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gemdepth_ros.interfaces import Float32Array, Float64Array, GroundingState, UInt8Array
+from gemdepth_ros.interfaces import Float32Array, GroundingState, UInt8Array
 from gemdepth_ros.pipeline.config import ProductsConfig
 from gemdepth_ros.pipeline.products_config import DepthNoise
 
@@ -41,7 +44,7 @@ def inverse_depth(disparity: Tensor, state: GroundingState) -> Tensor:
 
 
 def depth_std(
-    disparity: Tensor, depth: Tensor, scale: float, covariance: Float64Array, noise: DepthNoise
+    disparity: Tensor, depth: Tensor, scale: float, covariance: npt.ArrayLike, noise: DepthNoise
 ) -> Tensor:
     """Return the standard deviation of depth per pixel [m], [H, W]; NaN where depth is not finite.
 
@@ -54,11 +57,14 @@ def depth_std(
         disparity: [H, W].
         depth: [H, W] of that disparity [m], after all filters.
         scale: s of the state [m * disparity].
-        covariance: float64 [2, 2] (or larger: the upper left part is used) of
-            (u, v) = (1 / scale, shift / scale); NaN when unknown, which makes all NaN.
+        covariance: of (u, v) = (1 / scale, shift / scale), [2, 2], or larger (the upper left part
+            is used), or its rows one after the other as in ``GroundingState``; NaN when unknown,
+            which makes all NaN.
         noise: assumed errors of the network.
     """
-    (uu, uv), (_, vv) = np.asarray(covariance, np.float64)[:2, :2].tolist()
+    matrix = np.asarray(covariance, np.float64)
+    side = math.isqrt(matrix.size)
+    (uu, uv), (_, vv) = matrix.reshape(side, side)[:2, :2].tolist()
     # Complete the square: u and v are correlated, and the plain sum would cancel in float32.
     surest = 0.0 if uu == 0 else uv / uu
     variance = (disparity - surest).square_().mul_(uu)

@@ -88,7 +88,10 @@ def test_a_larger_covariance_is_read_from_its_upper_left() -> None:
     whole[:2, :2] = covariance(0.5)
     a = depth_std(disparity, depth, SCALE, whole, DepthNoise())
     b = depth_std(disparity, depth, SCALE, covariance(0.5), DepthNoise())
+    in_rows = tuple(float(value) for value in whole.ravel())  # as in GroundingState
+    c = depth_std(disparity, depth, SCALE, in_rows, DepthNoise())
     assert torch.equal(a, b)
+    assert torch.equal(a, c)
 
 
 def test_inputs_are_left_alone() -> None:
