@@ -22,6 +22,7 @@ SAMPLE_SIDE = 64  # pixels per side of the sampling grid, at most
 MIN_CORRELATION = 0.5  # below this the two segments do not show the same thing
 MAX_SCALE_STEP = 4.0
 TRIM_MADS = 3.0
+ROUNDS = 2
 MIN_SAMPLES = 16
 MAX_SCALE = 8.0  # of all seams together; beyond, a small jump is the lesser evil
 # Shift of all seams together, in means of the scaled disparity. A negative one is cut early: what
@@ -64,14 +65,29 @@ def sample(disparity_HW: Tensor) -> Float64Array:
 def fit_affine(source: Float64Array, target: Float64Array) -> Affine | None:
     """Robust line with ``scale * source + shift ~ target``; None when the data do not carry one.
 
-    Two rounds: the second without the pairs that are far off the first line.
+    From medians to a fit of the pairs near them, and once more of the pairs near that.
     """
-    line = _major_axis(source, target)
-    if line is None:
+    line: Affine | None = _median_line(source, target)
+    for _ in range(ROUNDS):
+        if line is None:
+            return None
+        residual = np.abs(target - line.scale * source - line.shift)
+        near = residual <= TRIM_MADS * 1.4826 * np.median(residual) + TINY
+        line = _major_axis(source[near], target[near])
+    return line
+
+
+def _median_line(source: Float64Array, target: Float64Array) -> Affine | None:
+    """Line through the medians with the ratio of the median spreads."""
+    if len(source) < MIN_SAMPLES:
         return None
-    residual = np.abs(target - line.scale * source - line.shift)
-    near = residual <= TRIM_MADS * 1.4826 * np.median(residual) + TINY
-    return _major_axis(source[near], target[near])
+    middle_source, middle_target = float(np.median(source)), float(np.median(target))
+    spread_source = float(np.median(np.abs(source - middle_source)))
+    spread_target = float(np.median(np.abs(target - middle_target)))
+    if not (spread_source > 0 and spread_target > 0):  # more than half of one side is one value
+        return _major_axis(source, target)
+    scale = spread_target / spread_source
+    return Affine(scale, middle_target - scale * middle_source)
 
 
 def _major_axis(source: Float64Array, target: Float64Array) -> Affine | None:
