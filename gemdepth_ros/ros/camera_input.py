@@ -13,10 +13,10 @@ from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from gemdepth_ros.pipeline.latest_queue import LatestQueue
+from gemdepth_ros.ros import qos
 from gemdepth_ros.ros.calibration import delivered_size_of
 from gemdepth_ros.ros.conversions import stamp_to_ns
 from gemdepth_ros.ros.node_config import NodeConfig
-from gemdepth_ros.ros.qos import FollowingSubscription
 from gemdepth_ros.ros.statistics import NodeStatistics
 from gemdepth_ros.ros.transport import TransportCounter
 
@@ -100,14 +100,21 @@ class CameraInput:
         self._node = node
         self._queue = queue
         self._statistics = statistics
-        self._infos = FollowingSubscription(
+        if not qos.PASSES_MESSAGE_INFO:
+            self._statistics.losses_counted = False
+            node.get_logger().info(
+                "this ROS's rclpy tells no sequence numbers: images that are lost on the way are "
+                'not counted',
+                once=True,
+            )
+        self._infos = qos.FollowingSubscription(
             node, CameraInfo, 'camera_info', self._on_camera_info, config.qos, CAMERA_INFO_DEPTH
         )
         if config.image_transport == 'compressed':
             kind, topic = CompressedImage, f'{node.resolve_topic_name("image")}/compressed'
         else:
             kind, topic = Image, 'image'
-        self._images = FollowingSubscription(node, kind, topic, self._on_image, config.qos)
+        self._images = qos.FollowingSubscription(node, kind, topic, self._on_image, config.qos)
         self._transport = TransportCounter(self._images.publisher_ids)
         self._transport.watch()
         # The steady clock: with use_sim_time the node's clock stands still while a bag pauses.

@@ -110,7 +110,7 @@ def _values(now: Snapshot) -> dict[str, str]:
         'frames received': str(counts.received),
         'frames processed': str(counts.processed),
         'frames dropped': str(counts.dropped),
-        'of these lost in transport': str(counts.lost),
+        'of these lost in transport': str(counts.lost) if now.losses_counted else 'not counted',
         'frames rejected': str(counts.rejected),
         'frames failed': str(counts.failed),
         'frames pending': str(counts.pending),

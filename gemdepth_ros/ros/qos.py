@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.subscription import Subscription
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks
@@ -15,6 +16,14 @@ except ImportError:  # Humble
 
 QosMode = Literal['auto', 'reliable', 'best_effort']
 OUTPUT_DEPTH = 5
+
+
+def passes_message_info(subscription_type: Any = Subscription) -> bool:
+    """Return whether this rclpy gives callbacks the message's info; Humble's does not."""
+    return hasattr(subscription_type, 'CallbackType')
+
+
+PASSES_MESSAGE_INFO = passes_message_info()
 
 
 def output_qos() -> Any:
@@ -58,7 +67,8 @@ class FollowingSubscription:
             node: the node that owns the subscription.
             message_type: class of the messages.
             topic: relative or absolute, before remapping.
-            callback: called with (message, message info).
+            callback: called with (message, message info); the info is empty where rclpy gives
+                none.
             mode: how to choose the reliability.
             depth: messages kept for a late executor.
         """
@@ -104,13 +114,15 @@ class FollowingSubscription:
     def _subscribe(self, reliability: Any) -> Any:
         self.reliability = reliability
         message_type, topic, callback = self._arguments
+        # rclpy counts the arguments of what it is given: one is the message alone.
+        received = callback if PASSES_MESSAGE_INFO else lambda message: callback(message, {})
         events = None  # rclpy's own: a warning that names the topic and the policy
         if self._mode == 'auto':
             events = SubscriptionEventCallbacks(incompatible_qos=self._on_mismatch)
         return self._node.create_subscription(
             message_type,
             topic,
-            callback,
+            received,
             QoSProfile(
                 history=HistoryPolicy.KEEP_LAST, depth=self._depth, reliability=reliability
             ),

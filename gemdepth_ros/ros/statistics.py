@@ -77,6 +77,7 @@ class Snapshot:
         rectification: how the rectification was decided.
         resets: how often each reason occurred.
         last_reset: the newest reason; empty before the first.
+        losses_counted: whether images that were lost on the way can be seen.
         newest: about the newest output; None before the first.
     """
 
@@ -98,6 +99,7 @@ class Snapshot:
     rectification: str = ''
     resets: Mapping[str, int] = field(default_factory=dict)
     last_reset: str = ''
+    losses_counted: bool = True
     newest: OutputFacts | None = None
 
 
@@ -114,6 +116,7 @@ class NodeStatistics:
         self.camera_note = ''
         self.rectification = ''
         self.last_reset = ''
+        self.losses_counted = True
         self._started_s = time.monotonic()
         self._arrivals = RateMeter()
         self._outputs = RateMeter()
@@ -165,5 +168,6 @@ class NodeStatistics:
             rectification=self.rectification,
             resets=self._resets,
             last_reset=self.last_reset,
+            losses_counted=self.losses_counted,
             newest=self._newest,
         )

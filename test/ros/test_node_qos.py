@@ -12,10 +12,12 @@ pytestmark = pytest.mark.ros
 
 from fake_pipeline import FakePipeline  # noqa: E402
 from rclpy.qos import ReliabilityPolicy  # noqa: E402
+from rclpy.subscription import Subscription  # noqa: E402
 from ros_harness import SECOND, wait_for  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
 
-from gemdepth_ros.ros.qos import choose_reliability  # noqa: E402
+from gemdepth_ros.ros import qos  # noqa: E402
+from gemdepth_ros.ros.qos import choose_reliability, passes_message_info  # noqa: E402
 
 RELIABLE, BEST_EFFORT = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
 
@@ -45,6 +47,39 @@ def active(world):
         return node
 
     return start
+
+
+class HumbleSubscription:
+    """Has a callback, and no word for what it is called with."""
+
+
+def test_message_info_is_found_by_what_rclpy_has():
+    assert passes_message_info(Subscription)
+    assert not passes_message_info(HumbleSubscription)
+
+
+def test_images_are_taken_where_rclpy_passes_the_message_alone(active, world, monkeypatch, capfd):
+    """As in Humble: whatever the callback looks like, it gets one argument."""
+
+    def set_callback(subscription, callback):
+        subscription._callback = callback
+        subscription._callback_type = Subscription.CallbackType.MessageOnly
+
+    monkeypatch.setattr(
+        Subscription, 'callback', property(lambda self: self._callback, set_callback)
+    )
+    monkeypatch.setattr(qos, 'PASSES_MESSAGE_INFO', False)
+    node, camera = active(), world.camera()
+    wait_for(camera.matched)
+    for stamp_ns in (SECOND, SECOND + 1):
+        before = received(node)
+        camera.send(stamp_ns)
+        wait_for(lambda before=before: received(node) > before)
+    wait_for(lambda: node._snapshot().counts.processed == 2)
+    snapshot = node._snapshot()
+    assert (snapshot.counts.lost, snapshot.losses_counted) == (0, False)
+    assert node._stream._processor._pipeline.frames[0].camera is not None
+    assert capfd.readouterr().err.count('are not counted') == 1
 
 
 def received(node):
