@@ -190,7 +190,7 @@ class ParallaxConfig:
     """
 
     enabled: bool = False
-    max_corners: int = 220
+    max_corners: int = 250
     min_tracks: int = 30
     min_flow_px: float = 10.0
     max_pair_s: float = 1.0
@@ -199,7 +199,7 @@ class ParallaxConfig:
     baseline_std: float = 0.03
     track_bias_px: float = 0.15
     max_epipolar_px: float = 1.5
-    min_inlier_share: float = 0.45
+    min_inlier_share: float = 0.65
     max_residual: float = 0.15
 
     def __post_init__(self) -> None:

@@ -27,9 +27,13 @@ WINDOW_PX = (15, 15)
 PYRAMID_LEVELS = 3
 MAX_TRACK_ERROR = 20.0  # mean grey-value difference of a window
 BORDER_PX = 4
+CORNER_QUALITY = 0.003  # of the best corner's: roads have weak ones
+CORNER_GAP_PX = 8  # at half size
 TRACK_STD_PX = 0.3
 DISPARITY_STD = 0.05  # what a network's disparity may be off at one corner, as a part
 MAX_EDGE_SPREAD = 0.2
+# Where many tracks disagree some of those that agree are movers too, again and again.
+MOVER_BIAS = 0.2
 SCALE_BIAS = 0.01  # of near flow, as a part
 PASSES = 3  # the first without errors of the direction of motion
 MIN_SPREAD_CELLS = 6  # tiles of the image that must hold good tracks
@@ -127,8 +131,10 @@ class ParallaxTracker:
         assert pose is not None
         # Corners are found on half the size: a quarter of the time, and tracked at full size.
         half = cv2.resize(gray, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-        corners = cv2.goodFeaturesToTrack(half, self._config.max_corners, 0.01, 6)
-        if corners is None:
+        corners: Any = cv2.goodFeaturesToTrack(
+            half, self._config.max_corners, CORNER_QUALITY, CORNER_GAP_PX
+        )
+        if corners is None or not len(corners):
             self._first, self._points = None, np.empty((0, 2), np.float32)
             return
         pixels = (corners.reshape(-1, 2) * 2.0 + 0.5).astype(np.float64)
@@ -263,7 +269,8 @@ def _judge(
     baseline = config.baseline_std**2 * np.outer(mean, mean)
     # Patches that grow while they are tracked pull all flows one way: no average removes it.
     offset = config.track_bias_px / (camera.fx * float(np.median(equations.reach[good])))
-    bias = SCALE_BIAS**2 * np.outer(mean, mean) + np.diag([0.0, offset**2])
+    scale = math.hypot(SCALE_BIAS, MOVER_BIAS * (1.0 - float(good.mean())))
+    bias = scale**2 * np.outer(mean, mean) + np.diag([0.0, offset**2])
     noise = fit.covariance[:2, :2] + baseline
     return Reading(Measurement.of_covariance(mean, noise, bias))
 

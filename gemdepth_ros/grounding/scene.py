@@ -56,12 +56,12 @@ class Scene:
     @cached_property
     def edges(self) -> Float64Array:
         """Change of disparity within 3 x 3 cells, as part of the height above the farthest."""
-        finite = np.where(self.known, self.values, np.float32(self.low))
         kernel = np.ones((3, 3), np.uint8)
-        largest = cv2.dilate(np.where(self.known, finite, np.float32(-np.inf)), kernel)
-        smallest = cv2.erode(np.where(self.known, finite, np.float32(np.inf)), kernel)
-        above = np.maximum(largest - self.low, 0.1 * self.spread)
-        result: Float64Array = (largest - smallest) / np.maximum(above, 1e-12)
+        # Unknown cells stand back from both extremes.
+        largest = cv2.dilate(np.where(self.known, self.values, np.float32(self.low)), kernel)
+        smallest = cv2.erode(np.where(self.known, self.values, np.float32(self.high)), kernel)
+        above = np.maximum(largest - self.low, max(0.1 * self.spread, 1e-12))
+        result: Float64Array = (np.maximum(largest - smallest, 0.0) / above).astype(np.float64)
         return result
 
     def tiles(self, rows: Float64Array, columns: Float64Array) -> IntArray:

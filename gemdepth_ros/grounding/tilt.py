@@ -87,6 +87,11 @@ class MotionPitch:
             del self._angles[:-MEMORY_STEPS]
 
     @property
+    def angles(self) -> Float64Array:
+        """Pitch of each remembered step [rad]."""
+        return np.array(self._angles)
+
+    @property
     def evidence(self) -> Evidence | None:
         """Median direction and its standard deviation, once there are enough steps."""
         count = len(self._angles)
