@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         '--input-size',
         type=at_least(MIN_INPUT_SIZE),
-        default=130,
+        default=98,
         metavar='N',
         help='size of the resize rule, px; small, for two CPU cores (%(default)s)',
     )
