@@ -9,12 +9,14 @@
 # PyPI (x86_64, Python 3.10 to 3.13). Needs a C++ compiler, make, and Python with its headers and venv.
 #
 #   PYTHON=python3.12      the Python to use (default: python3)
-#   GEMDEPTH_TORCH=SPEC    pip requirement of torch (default: one that is there already, else the version below)
+#   GEMDEPTH_TORCH=SPEC    pip requirement of torch. Default: the one that is there already; else the version below, the
+#                          CPU build where there is no CUDA device and pip's indexes offer that build (docs/install.md)
 #   PIP_INDEX_URL, PIP_EXTRA_INDEX_URL, PIP_FIND_LINKS, https_proxy ...    as pip knows them
 set -euo pipefail
 
 default_torch=torch==2.13.0
 needed_gib=6
+needed_with_cuda_gib=10
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 venv=$root/.venv
 log=$venv/setup_env.log
@@ -50,7 +52,7 @@ print("%d.%d %s" % (sys.version_info[:2] + (getattr(sys, "_base_executable", sys
 }
 
 check_machine() {
-  local machine headers ensurepip tool free_kib
+  local machine headers ensurepip tool
   [[ $version == 3.?? ]] || fail "$base is older than Python 3.10: name a newer one, PYTHON=python3.12 $0"
   read -r machine headers ensurepip < <("$base" -c '
 import importlib.util, os, platform, sysconfig
@@ -65,32 +67,45 @@ print(platform.machine(), os.path.exists(header), importlib.util.find_spec("ensu
   done
   [[ $headers == True ]] || fail "no Python.h for $base: install its headers (apt install python3-dev)"
   [[ $ensurepip == True ]] || fail "$base has no venv module: apt install python3-venv"
-  [[ ! -f $venv/.made-for ]] || return 0
+  [[ -f $venv/.made-for ]] || check_disk $needed_gib
+}
+
+check_disk() {  # GIB
+  local free_kib
   free_kib=$(df -Pk "$root" | awk 'NR == 2 { print $4 }')
-  ((free_kib >= needed_gib << 20)) ||
-    fail "$((free_kib >> 20)) GiB free on the disk of $root, $needed_gib are needed: free some, or clone elsewhere"
+  ((free_kib >= $1 << 20)) ||
+    fail "$((free_kib >> 20)) GiB free on the disk of $root, $1 are needed: free some, or clone elsewhere"
 }
 
 is_other_python() { [[ ${PYTHON:-} && ! -d $venv/lib/python$version ]]; }
 
+# Whether this script made the environment: only then may it delete it. The record is written before the environment is
+# made, so that one that was never finished counts.
+made_by_us() { [[ -f $venv/.made-for && ! -f $venv/.adopted ]]; }
+
 make_venv() {
-  local made_for="$root|${ros:+$ROS_DISTRO}"
-  if [[ -e $venv ]]; then
+  local made_for="$root|${ros:+$ROS_DISTRO}" reason=
+  if [[ -e $venv || -L $venv ]]; then
     if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
-      say "$venv is unfinished or its Python is gone: making it again"
-    elif [[ $(cat "$venv/.made-for" 2>/dev/null || echo "$root|") != "$made_for" ]]; then
-      say "$venv was made for another folder or another ROS: making it again"
+      reason='has no Python with pip'
+    elif [[ $(cat "$venv/.made-for" 2>/dev/null || echo "$made_for") != "$made_for" ]]; then
+      reason='was made for another folder or another ROS'
     elif is_other_python; then
-      say "$venv has another Python than $PYTHON: making it again"
+      reason="has another Python than $PYTHON"
     else
+      [[ -f $venv/.made-for ]] || { say "using the $venv that is there; it will not be deleted" && touch "$venv/.adopted"; }
       echo "$made_for" >"$venv/.made-for"
       return 0
     fi
+    made_by_us ||
+      fail "$venv $reason, and this script did not make it: move it away (mv .venv .venv.old), then run this again"
+    say "$venv $reason: making it again"
     rm -rf "$venv"
   fi
   say "making $venv with $base${ros:+ on ROS $ROS_DISTRO}"
-  "$base" -m venv ${ros:+--system-site-packages} "$venv" >/dev/null || fail "$base -m venv $venv failed (see above)"
+  mkdir "$venv"
   echo "$made_for" >"$venv/.made-for"
+  "$base" -m venv ${ros:+--system-site-packages} "$venv" >/dev/null || fail "$base -m venv $venv failed (see above)"
 }
 
 pip_install() {
@@ -107,14 +122,38 @@ pip_install() {
   fail "pip failed (see above and $log)"
 }
 
-hint_torch() {
-  [[ -e /dev/nvidiactl || -e /dev/nvhost-gpu || ${PIP_EXTRA_INDEX_URL:-} || ${PIP_INDEX_URL:-} ]] && return
-  say "no CUDA device here. PyPI's torch runs without one but brings CUDA's libraries (gigabytes); for the small CPU"
-  say "  build set PIP_EXTRA_INDEX_URL to the address that https://pytorch.org/get-started/locally names for CPU"
+has_cuda_device() {
+  [[ -e /dev/nvidia0 || -e /dev/nvhost-gpu || $(nvidia-smi -L 2>/dev/null) == GPU* ]]
+}
+
+# Sets torch: the pip requirement of the build for this machine, nothing where one is there already.
+choose_torch() {
+  local offered
+  torch=${GEMDEPTH_TORCH:-}
+  if [[ $torch ]] || "$venv/bin/python" -c 'import torch' 2>/dev/null; then return; fi
+  torch=$default_torch
+  if ! has_cuda_device; then
+    # PyPI has no +cpu builds, other indexes do. Of several builds of one version pip takes the last by name (cpu < cu130).
+    offered=$("$venv/bin/python" -m pip --disable-pip-version-check index versions torch 2>/dev/null) || true
+    if [[ "${offered//[$'\n\t,']/ } " == *" ${torch#*==}+cpu "* ]]; then
+      torch+=+cpu
+      say "no CUDA device here: taking $torch"
+      return
+    fi
+    say "no CUDA device here, but pip finds no $torch+cpu: taking PyPI's build, which on x86_64 brings CUDA's libraries" \
+      '(2.6 GB to fetch, about 5 GB on disk). For the small build stop this and run it again with PIP_EXTRA_INDEX_URL' \
+      'set to the address that https://pytorch.org/get-started/locally shows for CPU'
+  fi
+  check_disk $needed_with_cuda_gib
+}
+
+check_torch() {
+  ! has_cuda_device || "$venv/bin/python" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' 2>/dev/null ||
+    say "a CUDA device is here, but this torch cannot use it: set GEMDEPTH_TORCH to the build for it (docs/install.md)"
 }
 
 install_python_packages() {
-  local torch=${GEMDEPTH_TORCH:-} args=(--constraint "$root/scripts/dev-constraints.txt")
+  local torch args=(--constraint "$root/scripts/dev-constraints.txt")
   # First a small package: it is needed to build ours, and shows early whether pip works at all.
   pip_install 'setuptools>=77.0.3,<80'
   if [[ $ros ]]; then
@@ -126,13 +165,11 @@ install_python_packages() {
     args+=(--requirement "$root/scripts/ros-jazzy-requirements.txt")
   fi
   if ! cmake_is_new_enough; then args+=('cmake>=3.22,<4'); fi
-  if [[ ! $torch ]] && ! "$venv/bin/python" -c 'import torch' 2>/dev/null; then
-    torch=$default_torch
-    hint_torch
-  fi
+  choose_torch
   say "installing Python packages (a few minutes the first time; log: $log)"
   # shellcheck disable=SC2086  # GEMDEPTH_TORCH may hold more than one requirement
   pip_install --no-build-isolation "${args[@]}" $torch --editable "$root[dev]"
+  check_torch
 }
 
 cmake_is_new_enough() {
@@ -290,4 +327,4 @@ main() {
   say "$venv is ready ($((SECONDS - start)) s): . scripts/env.sh"
 }
 
-main "$@"
+[[ ${BASH_SOURCE[0]} != "$0" ]] || main "$@" # sourced by the tests of its parts
