@@ -9,15 +9,13 @@ import sys
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from gemdepth_ros.errors import DependencyError, GemDepthError
+from gemdepth_ros.ros import dependencies
+
 if TYPE_CHECKING:  # the real import is inside: it takes seconds, which Ctrl-C may interrupt
     from gemdepth_ros.ros.node import PipelineFactory
 
 SPIN_PERIOD_S = 0.1  # Python sees a signal when rclpy's wait returns
-REMEDIES = {
-    'rclpy': 'source a ROS 2 first, for example /opt/ros/jazzy/setup.bash',
-    'gemdepth_ros.msg': 'build the package with colcon and source its install/setup.bash',
-    'torch': 'install PyTorch for this machine, see https://pytorch.org/get-started/locally',
-}
 
 
 def main(args: list[str] | None = None, pipeline_factory: PipelineFactory | None = None) -> int:
@@ -34,23 +32,25 @@ def main(args: list[str] | None = None, pipeline_factory: PipelineFactory | None
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, _interrupt)
     try:
+        # Said here, before anything begins: a node without its network could never configure.
+        dependencies.require(*dependencies.ROS, *dependencies.LIBRARIES)
+        if pipeline_factory is None:
+            dependencies.require(*dependencies.NETWORK)
         return _run(args, pipeline_factory)
     except KeyboardInterrupt:
         return 0  # before there was anything to stop
-    except ModuleNotFoundError as error:
-        if error.name not in REMEDIES:
-            raise
-        sys.stderr.write(f'depth_node: no module {error.name}: {REMEDIES[error.name]}\n')
+    except DependencyError as error:
+        sys.stderr.write(f'depth_node: {error}\n')
         return 1
 
 
 def _run(args: list[str] | None, pipeline_factory: PipelineFactory | None) -> int:
-    import rclpy
-    from rclpy.executors import SingleThreadedExecutor
-    from rclpy.signals import SignalHandlerOptions
+    with dependencies.needing_libraries():
+        import rclpy
+        from rclpy.executors import SingleThreadedExecutor
+        from rclpy.signals import SignalHandlerOptions
 
-    from gemdepth_ros.errors import GemDepthError
-    from gemdepth_ros.ros.node import GemDepthNode, depth_pipeline
+        from gemdepth_ros.ros.node import GemDepthNode, depth_pipeline
 
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     node, busy = None, False

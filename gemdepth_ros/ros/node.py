@@ -14,6 +14,7 @@ from gemdepth_ros.errors import GemDepthError
 from gemdepth_ros.interfaces import ResetReason
 from gemdepth_ros.pipeline.config import PipelineConfig
 from gemdepth_ros.ros.callbacks import logged_transition
+from gemdepth_ros.ros.dependencies import needing_libraries
 from gemdepth_ros.ros.diagnostics import DiagnosticsPublisher
 from gemdepth_ros.ros.frame_processor import Pipeline
 from gemdepth_ros.ros.log_forwarding import forward_logging, stop_forwarding
@@ -32,10 +33,15 @@ SUCCESS, FAILURE, ERROR = (
 
 
 def depth_pipeline(config: PipelineConfig) -> Pipeline:
-    """Return the real pipeline."""
-    from gemdepth_ros.pipeline import DepthPipeline  # here, because torch takes seconds to load
+    """Return the real pipeline.
 
-    return DepthPipeline(config)
+    Raises:
+        DependencyError: a library of the network is missing or cannot be loaded.
+    """
+    with needing_libraries():
+        from gemdepth_ros.pipeline import DepthPipeline  # here: torch takes seconds to load
+
+        return DepthPipeline(config)
 
 
 class GemDepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types

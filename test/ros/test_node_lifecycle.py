@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import threading
 import time
 import weakref
@@ -20,8 +21,9 @@ from rclpy.context import Context  # noqa: E402
 from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 
-from gemdepth_ros.errors import ConfigError, WeightsError  # noqa: E402
+from gemdepth_ros.errors import ConfigError, DependencyError, WeightsError  # noqa: E402
 from gemdepth_ros.ros.conversions import image_message  # noqa: E402
+from gemdepth_ros.ros.dependencies import needing_libraries  # noqa: E402
 from gemdepth_ros.ros.node import GemDepthNode, depth_pipeline  # noqa: E402
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -143,6 +145,46 @@ def test_wrong_weights_fail_configure_in_one_line_of_the_real_pipeline(make, tmp
     assert '\n' not in text
 
 
+@pytest.mark.parametrize('module', ['torch', 'safetensors.torch', 'huggingface_hub'])
+def test_a_missing_library_fails_configure_in_one_line(make, module):
+    def factory(_config):
+        with needing_libraries():
+            raise ModuleNotFoundError(f'No module named {module!r}', name=module)
+
+    node = make(factory)
+    assert node.trigger_configure() == FAILURE
+    ((level, text),) = node.logged
+    assert level == 'error'
+    assert text.startswith(f'on_configure failed: no module {module}: ')
+    assert 'install' in text
+    assert '\n' not in text
+
+
+def test_the_real_pipeline_without_torch_fails_configure_in_one_line(make, monkeypatch):
+    for name in [n for n in sys.modules if n.startswith('gemdepth_ros.pipeline.pipeline')]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, 'torch', None)
+    node = make(depth_pipeline)
+    assert node.trigger_configure() == FAILURE
+    ((_, text),) = node.logged
+    assert text.startswith('on_configure failed: no module torch: install PyTorch')
+    assert '\n' not in text
+
+
+def test_a_library_that_cannot_be_loaded_is_named_in_one_line():
+    with pytest.raises(DependencyError, match=r'^cannot load cv2 \(libGL.so.1: no such file\)'):
+        with needing_libraries():
+            raise ImportError('\nlibGL.so.1: no such file\nand a page of text', name='cv2')
+    with pytest.raises(DependencyError, match=r'^cannot load a library \(libx.so\): is it'):
+        with needing_libraries():
+            raise ImportError('libx.so')
+
+
+def test_a_wrong_import_inside_the_package_stays_a_bug():
+    with pytest.raises(ModuleNotFoundError), needing_libraries():
+        raise ModuleNotFoundError('x', name='gemdepth_ros.nowhere')
+
+
 def test_a_bug_fails_configure_with_its_traceback(make):
     def factory(_config):
         raise ZeroDivisionError('oops')
@@ -174,7 +216,7 @@ def test_bad_parameters_fail_configure_in_one_line(make):
     assert node.trigger_configure() == FAILURE
     ((_, text),) = node.logged
     assert 'tf_mode must be one of none, camera' in text
-    node = make(grounding__source='manual')
+    node = make(grounding__manual__enabled=True)
     assert node.trigger_configure() == FAILURE
     assert 'needs a finite scale' in node.logged[0][1]
 
@@ -185,9 +227,9 @@ def test_a_parameter_of_the_wrong_type_is_named(make):
 
 
 def test_yaml_types_are_understood(make):
-    node = make(grounding__source='manual', grounding__scale=30, input_is_rectified=True)
+    node = make(grounding__manual__enabled=True, grounding__manual__scale=30, input_is_rectified=True)
     assert node.trigger_configure() == SUCCESS
-    assert node.made[0].config.grounding.scale == 30.0
+    assert node.made[0].config.grounding.manual.scale == 30.0
     assert node._settings.node_config.input_is_rectified == 'true'
 
 

@@ -165,7 +165,9 @@ def test_a_parameter_of_the_wrong_type_ends_the_process_in_one_line():
     assert 'Traceback' not in errors
 
 
-@pytest.mark.parametrize('module', ['rclpy', 'torch', 'gemdepth_ros.msg'])
+@pytest.mark.parametrize(
+    'module', ['rclpy', 'torch', 'safetensors', 'cv2', 'scipy', 'gemdepth_ros.msg', 'std_srvs.srv']
+)
 def test_a_missing_dependency_ends_the_process_in_one_line(module):
     code = (
         f'import sys; sys.modules[{module!r}] = None\n'
