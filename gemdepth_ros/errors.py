@@ -25,5 +25,9 @@ class InferenceError(GemDepthError):
     """The network gave something that must not be published (NaN, Inf) or could not run."""
 
 
+class DeviceMemoryError(InferenceError):
+    """The device's memory did not suffice; the text says what needs less."""
+
+
 class DependencyError(GemDepthError):
     """An optional dependency is missing; the text says how to install it."""

@@ -98,6 +98,8 @@ class VideoFrame:
         frame_id: name of the camera's optical frame.
         camera: intrinsics of this image, or None when unknown.
         dropped_before: frames lost between the previous frame given to the pipeline and this one.
+        valid: bool [H, W], False where the image shows nothing (outside a lens after
+            rectification); None: valid everywhere.
     """
 
     image_rgb: UInt8Array
@@ -105,6 +107,7 @@ class VideoFrame:
     frame_id: str = 'camera_optical_frame'
     camera: PinholeIntrinsics | None = None
     dropped_before: int = 0
+    valid: npt.NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         image = self.image_rgb
@@ -117,6 +120,10 @@ class VideoFrame:
             raise ImageError(
                 f'camera is {camera.width}x{camera.height} but the image is '
                 f'{image.shape[1]}x{image.shape[0]}'
+            )
+        if self.valid is not None and self.valid.shape != image.shape[:2]:
+            raise ImageError(
+                f'valid must be bool {list(image.shape[:2])}, got {list(self.valid.shape)}'
             )
 
     @property
@@ -217,11 +224,21 @@ class OrganizedCloud:
 
 @dataclass(frozen=True)
 class OutputRequest:
-    """Which products somebody wants; the rest is not computed."""
+    """Which products somebody wants; the rest is not computed.
+
+    Attributes:
+        depth: depth image and disparity.
+        points: organised cloud.
+        preview: colour-mapped disparity.
+        depth_std: standard deviation of metric depth.
+        costmap: points that mark obstacles and points that clear free space.
+    """
 
     depth: bool = True
     points: bool = True
     preview: bool = False
+    depth_std: bool = False
+    costmap: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,6 +264,11 @@ class PipelineOutput:
         grounding: what is known about metres.
         reset: why the stream started anew at this frame, or None.
         processing_ms: time spent in the pipeline on this frame.
+        depth_std_m: standard deviation of ``depth_m`` [m], float32 [H, W]; NaN where unknown;
+            None when not metric, not asked, or nothing is known about scale and shift.
+        mark_points: obstacles, float32 [N, 3] in the optical frame [m]; None when not metric, not
+            asked, or the camera's mounting is unknown.
+        clear_points: ends of free rays, likewise.
     """
 
     stamp_ns: int
@@ -265,3 +287,6 @@ class PipelineOutput:
     grounding: GroundingState
     reset: ResetReason | None
     processing_ms: float
+    depth_std_m: Float32Array | None = None
+    mark_points: Float32Array | None = None
+    clear_points: Float32Array | None = None

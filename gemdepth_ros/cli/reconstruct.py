@@ -124,6 +124,7 @@ def _pipeline_config(args: argparse.Namespace) -> PipelineConfig:
     from gemdepth_ros.inference.config import StreamingConfig
     from gemdepth_ros.pipeline import (
         GroundingConfig,
+        ManualConfig,
         NetworkConfig,
         PipelineConfig,
         ProductsConfig,
@@ -138,7 +139,8 @@ def _pipeline_config(args: argparse.Namespace) -> PipelineConfig:
     preset = args.preset or (entry.preset if entry else 'vitl' if args.weights else 'small')
     grounding = GroundingConfig()
     if args.scale is not None:
-        grounding = GroundingConfig('manual', args.scale, args.shift, args.translation_factor)
+        manual = ManualConfig(True, args.scale, args.shift, args.translation_factor)
+        grounding = GroundingConfig(manual=manual)
     return PipelineConfig(
         network=NetworkConfig(preset, args.weights, args.device, args.dtype),
         streaming=StreamingConfig(mode=args.mode, window=args.window, input_size=args.input_size),

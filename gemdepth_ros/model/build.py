@@ -8,10 +8,13 @@ from typing import Any
 
 import torch
 
-from gemdepth_ros.model.checkpoint import as_tensors, load_into, load_state
-from gemdepth_ros.model.config import GemDepthConfig
+from gemdepth_ros.errors import WeightsError
+from gemdepth_ros.model.checkpoint import as_tensors, load_into, load_state, preset_of
+from gemdepth_ros.model.config import PRESETS, GemDepthConfig
 from gemdepth_ros.model.gemdepth import GemDepth
 from gemdepth_ros.model.initialization import initialize
+
+AUTOMATIC = 'auto'
 
 
 def build_gemdepth(
@@ -25,7 +28,8 @@ def build_gemdepth(
     """Build the network in evaluation mode.
 
     Args:
-        config: a configuration or the name of a preset (``vitl``, ``small``).
+        config: a configuration, the name of a preset (``vitl``, ``small``), or ``auto``: the
+            preset that the weights fit, and ``small`` without weights.
         weights: a ``.pth`` or ``.safetensors`` file, a mapping of published tensor names to
             arrays or tensors, or None for seeded random weights (whose output means nothing).
         device: where the network runs.
@@ -36,17 +40,31 @@ def build_gemdepth(
         WeightsError: the weights cannot be read or do not fit the configuration.
         ConfigError: there is no such preset.
     """
-    if isinstance(config, str):
-        config = GemDepthConfig.preset(config)
     if weights is None:
+        config = _configuration(config, 'small')
         model = GemDepth(config)
         initialize(model, seed)
         return _ready(model.set_dtype(dtype).to(device))
     state = load_state(weights) if isinstance(weights, str | Path) else as_tensors(weights)
+    config = _configuration(config, preset_of(state))
     with torch.device('meta'):
         model = GemDepth(config)
     load_into(model, state, torch.device(device), dtype)
     return _ready(model)
+
+
+def _configuration(config: GemDepthConfig | str, automatic: str | None) -> GemDepthConfig:
+    """Resolve the name of a preset, or ``auto``."""
+    if isinstance(config, GemDepthConfig):
+        return config
+    if config != AUTOMATIC:
+        return GemDepthConfig.preset(config)
+    if automatic is None:
+        raise WeightsError(
+            f'the weights fit no preset ({", ".join(PRESETS)}): give the configuration '
+            'they are for'
+        )
+    return GemDepthConfig.preset(automatic)
 
 
 def _ready(model: GemDepth) -> GemDepth:

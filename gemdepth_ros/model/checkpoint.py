@@ -19,11 +19,12 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from gemdepth_ros.errors import WeightsError
-from gemdepth_ros.model.config import MAX_FRAMES, GemDepthConfig
+from gemdepth_ros.model.config import MAX_FRAMES, PRESETS, GemDepthConfig
 from gemdepth_ros.model.gemdepth import GemDepth
 from gemdepth_ros.model.layers.sinusoid import interleaved_sinusoid
 
 Shape = tuple[int, ...]
+SAFE_PICKLE_TORCH = (2, 10)  # first version without known holes in weights_only loading
 LISTED = 4  # names that an error message lists before it counts the rest
 
 # What PyTorch's restricted unpickler raises on damaged files; found by flipping every bit of one.
@@ -189,9 +190,25 @@ def check_state(state: Mapping[str, Tensor], config: GemDepthConfig) -> Checkpoi
         if names
     ]
     if problems:
-        raise WeightsError(f'weights do not fit the network: {"; ".join(problems)}')
+        other = preset_of(state)
+        hint = f'; they look like those of preset {other!r}' if other else ''
+        raise WeightsError(f'weights do not fit the network: {"; ".join(problems)}{hint}')
     _check_values(state, layout)
     return layout
+
+
+def preset_of(state: Mapping[str, Tensor]) -> str | None:
+    """Return the preset whose width and features a checkpoint has, or None."""
+    marks = ('pretrained.cls_token', 'head.scratch.layer4_rn.weight')
+    shapes = [tuple(state[name].shape) for name in marks if name in state]
+    for preset, config in PRESETS.items():
+        expected = [
+            (1, 1, config.encoder.width),
+            (config.features, config.out_channels[3], 3, 3),
+        ]
+        if shapes == expected:
+            return preset
+    return None
 
 
 def _check_values(state: Mapping[str, Tensor], layout: CheckpointLayout) -> None:
@@ -228,12 +245,22 @@ def load_state(path: str | Path) -> dict[str, Tensor]:
             raise WeightsError(f'cannot read {path} as safetensors: {error}') from None
     if path.suffix not in ('.pth', '.pt'):
         raise WeightsError(f'{path}: weights must be a .pth, .pt or .safetensors file')
+    if _torch_version() < SAFE_PICKLE_TORCH:
+        raise WeightsError(
+            f'{path}: reading .pth is not safe with PyTorch {torch.__version__} '
+            '(CVE-2025-32434, CVE-2026-24747): use PyTorch >= 2.10, or a .safetensors file'
+        )
     try:
         loaded = torch.load(path, map_location='cpu', weights_only=True, mmap=True)
     except _DAMAGED_PICKLE as error:
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else 'empty file'
         raise WeightsError(f'cannot read {path} as PyTorch weights: {first_line}') from None
     return _tensors_of(path, loaded)
+
+
+def _torch_version() -> tuple[int, int]:
+    major, minor = torch.__version__.split('.')[:2]
+    return int(major), int(minor)
 
 
 def _tensors_of(path: Path, loaded: object) -> dict[str, Tensor]:

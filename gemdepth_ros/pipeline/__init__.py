@@ -2,23 +2,34 @@
 
 from typing import TYPE_CHECKING
 
+from gemdepth_ros.grounding.config import GroundingConfig, ManualConfig
 from gemdepth_ros.lazy_exports import lazy_exports
 from gemdepth_ros.pipeline.config import (
-    GroundingConfig,
+    MountingConfig,
     NetworkConfig,
     PipelineConfig,
     ProductsConfig,
 )
 
 if TYPE_CHECKING:
+    from gemdepth_ros.pipeline.metres import SensorReadings
     from gemdepth_ros.pipeline.pipeline import DepthPipeline
 
 __all__ = [
     'DepthPipeline',
     'GroundingConfig',
+    'ManualConfig',
+    'MountingConfig',
     'NetworkConfig',
     'PipelineConfig',
     'ProductsConfig',
+    'SensorReadings',
 ]
 
-__getattr__ = lazy_exports(__name__, {'DepthPipeline': 'gemdepth_ros.pipeline.pipeline'})
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        'DepthPipeline': 'gemdepth_ros.pipeline.pipeline',
+        'SensorReadings': 'gemdepth_ros.pipeline.metres',
+    },
+)

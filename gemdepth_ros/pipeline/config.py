@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gemdepth_ros.errors import ConfigError
+from gemdepth_ros.grounding.config import GroundingConfig
+from gemdepth_ros.grounding.pose_chain import PoseChainConfig
 from gemdepth_ros.inference.config import StreamingConfig
+from gemdepth_ros.pipeline.products_config import CostmapClouds, DepthNoise, EdgeFilter
 
 
 @dataclass(frozen=True)
@@ -15,19 +18,21 @@ class NetworkConfig:
     """Which network, which weights, where and in which precision.
 
     Attributes:
-        preset: ``vitl`` (published) or ``small``.
+        preset: ``vitl`` (published), ``small``, or ``auto``: the one that the weights fit.
         weights: path of a ``.safetensors`` or ``.pth`` file; empty: seeded random weights, whose
             output means nothing and says so.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         dtype: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
         threads: CPU threads of the network; 0 leaves the library's choice.
+        allow_untrained_metric: let random weights give metres; for tests of what comes after.
     """
 
-    preset: str = 'small'
+    preset: str = 'auto'
     weights: str = ''
     device: str = 'auto'
     dtype: Literal['auto', 'float32', 'bfloat16', 'float16'] = 'auto'
     threads: int = 0
+    allow_untrained_metric: bool = False
 
     def __post_init__(self) -> None:
         if self.dtype not in ('auto', 'float32', 'bfloat16', 'float16'):
@@ -39,31 +44,29 @@ class NetworkConfig:
 
 
 @dataclass(frozen=True)
-class GroundingConfig:
-    """How disparity becomes metres: ``Z = scale / (disparity - shift)``.
+class MountingConfig:
+    """How the camera sits on the vehicle; NaN: unknown.
 
     Attributes:
-        source: ``none`` (depth stays relative) or ``manual`` (scale and shift are given).
-        scale: s [m * disparity], > 0.
-        shift: t, in units of disparity.
-        translation_factor: metres per session unit of the motion; NaN when unknown.
+        height_m: of the camera above the ground [m].
+        height_std_m: its standard deviation [m].
+        pitch_deg: angle of the optical axis below the horizon [deg]; > 0 looks down.
+        roll_deg: > 0 when the image's right side hangs lower [deg].
+        angle_std_deg: standard deviation of pitch and roll [deg].
     """
 
-    source: Literal['none', 'manual'] = 'none'
-    scale: float = math.nan
-    shift: float = 0.0
-    translation_factor: float = math.nan
+    height_m: float = math.nan
+    height_std_m: float = 0.05
+    pitch_deg: float = math.nan
+    roll_deg: float = math.nan
+    angle_std_deg: float = 0.3
 
     def __post_init__(self) -> None:
-        if self.source not in ('none', 'manual'):
-            raise ConfigError(f"grounding source must be 'none' or 'manual', got {self.source!r}")
-        if self.source == 'manual' and not (math.isfinite(self.scale) and self.scale > 0):
-            raise ConfigError(f'manual grounding needs a finite scale > 0, got {self.scale}')
-        if self.source == 'manual' and not math.isfinite(self.shift):
-            raise ConfigError(f'manual grounding needs a finite shift, got {self.shift}')
-        factor = self.translation_factor
-        if not (math.isnan(factor) or (math.isfinite(factor) and factor > 0)):
-            raise ConfigError(f'translation_factor must be finite and > 0, got {factor}')
+        if self.height_m <= 0:
+            raise ConfigError(f'mounting height_m must be > 0, got {self.height_m}')
+        for name in ('height_std_m', 'angle_std_deg'):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f'mounting {name} must be > 0, got {getattr(self, name)}')
 
 
 @dataclass(frozen=True)
@@ -74,11 +77,19 @@ class ProductsConfig:
         max_depth_m: metric depth beyond this is +Inf [m].
         min_depth_m: metric depth nearer than this is unknown (NaN) [m].
         cloud_decimation: keep every n-th row and column in clouds.
+        self_mask: PNG of the (rectified) image's size, white where the camera sees its own
+            vehicle: no depth there; empty: none.
+        filter_edges: metric depth between two surfaces is unknown (NaN), not a bridge.
     """
 
     max_depth_m: float = 80.0
     min_depth_m: float = 0.1
     cloud_decimation: int = 2
+    self_mask: str = ''
+    filter_edges: bool = True
+    edges: EdgeFilter = field(default_factory=EdgeFilter)
+    noise: DepthNoise = field(default_factory=DepthNoise)
+    costmap: CostmapClouds = field(default_factory=CostmapClouds)
 
     def __post_init__(self) -> None:
         if not 0 < self.min_depth_m < self.max_depth_m:
@@ -97,6 +108,8 @@ class PipelineConfig:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     streaming: StreamingConfig = field(default_factory=StreamingConfig)
     grounding: GroundingConfig = field(default_factory=GroundingConfig)
+    mounting: MountingConfig = field(default_factory=MountingConfig)
+    motion: PoseChainConfig = field(default_factory=PoseChainConfig)
     products: ProductsConfig = field(default_factory=ProductsConfig)
 
     def __post_init__(self) -> None:

@@ -5,58 +5,34 @@ from __future__ import annotations
 import logging
 import math
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from gemdepth_ros.geometry.point_cloud import organized_cloud
-from gemdepth_ros.grounding.manual import manual_state
+from gemdepth_ros.errors import DeviceMemoryError
 from gemdepth_ros.hub import locate, read_record
 from gemdepth_ros.hub.records import sha256_of
 from gemdepth_ros.inference.device import choose_placement
 from gemdepth_ros.inference.preprocessing import network_size
 from gemdepth_ros.inference.streaming import StreamOutput, StreamSession
 from gemdepth_ros.interfaces import (
-    EgoMotion,
-    Float32Array,
-    GroundingState,
-    OrganizedCloud,
     OutputRequest,
     PinholeIntrinsics,
     PipelineOutput,
     ResetReason,
-    UInt8Array,
     VideoFrame,
 )
 from gemdepth_ros.model import build_gemdepth
-from gemdepth_ros.pipeline.config import GroundingConfig, PipelineConfig
-from gemdepth_ros.pipeline.products import (
-    PreviewColours,
-    as_array,
-    at_image_size,
-    metric_depth,
-    relative_depth,
-)
+from gemdepth_ros.pipeline.config import PipelineConfig
+from gemdepth_ros.pipeline.metres import NOTHING_MEASURED, Metres, SensorReadings
+from gemdepth_ros.pipeline.product_builder import ProductBuilder
 
 UNTRAINED = 'seeded (untrained)'
-UNKNOWN_VARIANCE = 9999.0  # what odometry consumers take for "do not use"
 DEFAULT_FOV_RAD = 1.0  # horizontal, when neither the camera nor the network knows one
 DIGEST_DIGITS = 12
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, eq=False)
-class _Products:
-    """The images of one output; None where nobody asked."""
-
-    disparity: Float32Array | None = None
-    relative_depth: Float32Array | None = None
-    depth_m: Float32Array | None = None
-    cloud: OrganizedCloud | None = None
-    preview_rgb: UInt8Array | None = None
 
 
 class DepthPipeline:
@@ -93,8 +69,8 @@ class DepthPipeline:
             placement.dtype,
         )
         self._session = StreamSession(self._model, self.config.streaming)
-        self._preview = PreviewColours()
-        self._grounding = _grounding_state(self.config.grounding)
+        self._metres = Metres(self.config, trained=self.trained)
+        self._products = ProductBuilder(self.config.products, self._metres.mounting)
 
     @property
     def reset_counts(self) -> dict[ResetReason, int]:
@@ -117,20 +93,33 @@ class DepthPipeline:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
-    def process(self, frame: VideoFrame, request: OutputRequest | None = None) -> PipelineOutput:
+    def process(
+        self,
+        frame: VideoFrame,
+        request: OutputRequest | None = None,
+        readings: SensorReadings = NOTHING_MEASURED,
+    ) -> PipelineOutput:
         """Take the next frame; return what was asked for.
 
+        Args:
+            frame: the newest image.
+            request: products that somebody wants; by default depth and points.
+            readings: what other sensors measured since the last frame, for grounding.
+
         Raises:
-            InferenceError: the output was not finite; the stream has been reset.
+            InferenceError: the output was not finite (the stream has been reset), or the
+                device's memory did not suffice (``DeviceMemoryError``).
+            ConfigError: the self-mask has another size than the image.
         """
         started = time.monotonic()
-        request = request or OutputRequest()
-        result = self._session.step(frame)
-        assert result is not None  # PipelineConfig refuses a lookahead
+        result = self._step(frame)
         if result.reset is not None:
-            self._preview.forget()
+            self._products.forget()
+        grounding, motion = self._metres.update(frame, result, readings)
         camera = frame.camera or _predicted_camera(frame, result)
-        products = self._products(frame, result, camera, request)
+        products = self._products.build(
+            frame, result.disparity_HW, camera, grounding, request or OutputRequest()
+        )
         return PipelineOutput(
             stamp_ns=frame.stamp_ns,
             frame_id=frame.frame_id,
@@ -139,8 +128,8 @@ class DepthPipeline:
             predicted_fov_deg=(math.degrees(result.fov_rad[1]), math.degrees(result.fov_rad[0])),
             network_size=network_size(frame.height, frame.width, self.config.streaming.input_size),
             window_frames=len(result.window.stamps_ns),
-            motion=self._motion(result),
-            grounding=self._grounding,
+            motion=motion,
+            grounding=grounding,
             reset=result.reset,
             processing_ms=(time.monotonic() - started) * 1e3,
             disparity=products.disparity,
@@ -148,56 +137,24 @@ class DepthPipeline:
             depth_m=products.depth_m,
             cloud=products.cloud,
             preview_rgb=products.preview_rgb,
+            depth_std_m=products.depth_std_m,
+            mark_points=products.mark_points,
+            clear_points=products.clear_points,
         )
 
-    @torch.inference_mode()
-    def _products(
-        self,
-        frame: VideoFrame,
-        result: StreamOutput,
-        camera: PinholeIntrinsics,
-        request: OutputRequest,
-    ) -> _Products:
-        """Images and cloud, computed only as far as they were asked for."""
-        if not (request.depth or request.points or request.preview):
-            return _Products()
-        on_device = at_image_size(result.disparity_HW, (frame.height, frame.width))
-        wanted = request.depth or request.preview
-        disparity = as_array(on_device) if wanted else None
-        preview = None
-        if request.preview and disparity is not None:
-            preview = self._preview(disparity)
-        if not (request.depth or request.points):
-            return _Products(disparity=disparity, preview_rgb=preview)
-        metric = self._grounding.metric
-        if metric:
-            depth = as_array(metric_depth(on_device, self._grounding, self.config.products))
-        else:
-            depth = as_array(relative_depth(on_device))
-        cloud = None
-        if request.points:
-            step = self.config.products.cloud_decimation
-            cloud = organized_cloud(depth, frame.image_rgb, camera, step, metric=metric)
-        return _Products(
-            disparity=disparity,
-            relative_depth=depth if request.depth and not metric else None,
-            depth_m=depth if request.depth and metric else None,
-            cloud=cloud,
-            preview_rgb=preview,
-        )
-
-    def _motion(self, result: StreamOutput) -> EgoMotion:
-        """Camera motion, in metres only when the translation factor is known."""
-        factor = self._grounding.translation_factor
-        metric = math.isfinite(factor)
-        pose = result.session_from_camera.copy()
-        covariance = np.eye(6) * UNKNOWN_VARIANCE
-        if metric:
-            pose[:3, 3] *= factor
-        if metric and not result.lost:
-            position, rotation = factor * result.position_std, result.rotation_std
-            covariance = np.diag([position**2] * 3 + [rotation**2] * 3)
-        return EgoMotion(pose, covariance, metric, result.lost, result.window)
+    def _step(self, frame: VideoFrame) -> StreamOutput:
+        try:
+            result = self._session.step(frame)
+        except torch.OutOfMemoryError as error:
+            self._session.reset(ResetReason.NON_FINITE_OUTPUT)
+            torch.cuda.empty_cache()
+            raise DeviceMemoryError(
+                f'out of device memory at {frame.width}x{frame.height}: lower '
+                'streaming.input_size or streaming.window, or use network.dtype float16 '
+                f'({str(error).splitlines()[0]})'
+            ) from None
+        assert result is not None  # PipelineConfig refuses a lookahead
+        return result
 
 
 def _description(weights: Path | None) -> str:
@@ -207,12 +164,6 @@ def _description(weights: Path | None) -> str:
     record = read_record(weights)
     digest = record.sha256 if record else sha256_of(weights)
     return f'{weights.name} sha256:{digest[:DIGEST_DIGITS]}'
-
-
-def _grounding_state(config: GroundingConfig) -> GroundingState:
-    if config.source == 'manual':
-        return manual_state(config.scale, config.shift, config.translation_factor)
-    return GroundingState()
 
 
 def _predicted_camera(frame: VideoFrame, result: StreamOutput) -> PinholeIntrinsics:

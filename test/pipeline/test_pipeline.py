@@ -5,15 +5,19 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
 from gemdepth_ros.errors import ConfigError, InferenceError, WeightsError
 from gemdepth_ros.geometry.point_cloud import organized_cloud
+from gemdepth_ros.grounding import LidarScan
+from gemdepth_ros.grounding.config import LidarConfig
 from gemdepth_ros.inference import StreamingConfig
 from gemdepth_ros.interfaces import (
     OutputRequest,
@@ -28,9 +32,13 @@ from gemdepth_ros.model.config import PRESETS
 from gemdepth_ros.pipeline import (
     DepthPipeline,
     GroundingConfig,
+    ManualConfig,
+    MountingConfig,
     NetworkConfig,
     PipelineConfig,
-    pipeline,
+    ProductsConfig,
+    SensorReadings,
+    product_builder,
 )
 
 HEIGHT, WIDTH = 60, 80
@@ -38,7 +46,7 @@ PERIOD_NS = 100_000_000
 EVERYTHING = OutputRequest(depth=True, points=True, preview=True)
 NOTHING = OutputRequest(depth=False, points=False, preview=False)
 CAMERA = PinholeIntrinsics(WIDTH, HEIGHT, 70.0, 71.0, 39.0, 29.0)
-MANUAL = GroundingConfig('manual', scale=30.0, shift=0.5)
+MANUAL = GroundingConfig(manual=ManualConfig(True, scale=30.0, shift=0.5))
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +57,13 @@ def tiny_preset(tiny_config: GemDepthConfig, monkeypatch: pytest.MonkeyPatch) ->
 
 def configured(**changes: Any) -> PipelineConfig:
     return PipelineConfig(
-        network=NetworkConfig(preset='tiny', device='cpu', weights=changes.pop('weights', '')),
+        network=NetworkConfig(
+            preset='tiny',
+            device='cpu',
+            weights=changes.pop('weights', ''),
+            allow_untrained_metric=changes.pop('allow_untrained_metric', True),
+        ),
+        products=changes.pop('products', ProductsConfig(filter_edges=False)),
         streaming=StreamingConfig(window=3, input_size=56),
         **changes,
     )
@@ -155,7 +169,7 @@ def test_only_what_is_asked_for_is_there(
     """And never metres and relative depth at once."""
     output = DepthPipeline(configured(grounding=grounding)).process(frame(0), request_)
     found = products(output)
-    depth = 'depth_m' if grounding.source == 'manual' else 'relative_depth'
+    depth = 'depth_m' if grounding.manual.enabled else 'relative_depth'
     assert ({'relative_depth', 'depth_m'} & found) == ({depth} if request_.depth else set())
     assert ('cloud' in found) == request_.points
     assert ('preview_rgb' in found) == request_.preview
@@ -171,7 +185,7 @@ def test_work_for_nobody_is_skipped(
         raise AssertionError('computed although nobody asked')
 
     for name in ('at_image_size', 'as_array', 'organized_cloud', 'relative_depth'):
-        monkeypatch.setattr(pipeline, name, unwanted)
+        monkeypatch.setattr(product_builder, name, unwanted)
     first, second = relative.process(frame(0), NOTHING), relative.process(frame(1), NOTHING)
     assert not products(first)
     assert not np.array_equal(second.motion.odom_from_camera, np.eye(4))
@@ -203,11 +217,16 @@ def test_the_reason_of_a_reset_is_said_once(
     relative: DepthPipeline, change: dict[str, Any], reason: ResetReason
 ) -> None:
     for number in range(3):
-        assert relative.process(frame(number)).reset is None
+        before = relative.process(frame(number))
+        assert before.reset is None
     output = relative.process(frame(3, **change))
     assert output.reset is reason
     assert output.window_frames == 1
-    np.testing.assert_allclose(output.motion.odom_from_camera, np.eye(4), atol=1e-9)
+    # When time went backwards the trajectory begins again; else it never jumps.
+    fresh = reason is ResetReason.BACKWARD_TIME
+    expected = np.eye(4) if fresh else before.motion.odom_from_camera
+    np.testing.assert_allclose(output.motion.odom_from_camera, expected, atol=1e-9)
+    assert output.motion.lost
     assert relative.reset_counts == dict.fromkeys(ResetReason, 0) | {reason: 1}
     following = dict(change) | {'stamp_ns': output.stamp_ns + PERIOD_NS}
     assert relative.process(frame(4, **following)).reset is None
@@ -246,7 +265,8 @@ def test_a_field_of_view_of_zero_gives_a_usable_camera(
 
 
 def test_motion_in_metres_with_a_translation_factor(relative: DepthPipeline) -> None:
-    grounding = GroundingConfig('manual', scale=30.0, translation_factor=2.5)
+    manual = ManualConfig(True, scale=30.0, translation_factor=2.5)
+    grounding = GroundingConfig(manual=manual)
     metric = DepthPipeline(configured(grounding=grounding))
     for number in range(3):
         plain, scaled = relative.process(frame(number)), metric.process(frame(number))
@@ -255,8 +275,96 @@ def test_motion_in_metres_with_a_translation_factor(relative: DepthPipeline) -> 
     position = plain.motion.odom_from_camera[:3, 3]
     np.testing.assert_allclose(scaled.motion.odom_from_camera[:3, 3], 2.5 * position)
     assert np.linalg.norm(position) > 0
-    covariance = np.diag(scaled.motion.covariance)
-    assert ((covariance >= 0) & (covariance < 9999)).all()
+    # A factor on the user's word has no standard deviation, so neither has the motion.
+    np.testing.assert_array_equal(np.diag(scaled.motion.covariance), 9999.0)
+
+
+def test_random_weights_give_no_metres() -> None:
+    made = DepthPipeline(configured(grounding=MANUAL, allow_untrained_metric=False))
+    output = made.process(frame(0))
+    assert not output.grounding.metric
+    assert output.depth_m is None
+    assert output.relative_depth is not None
+
+
+def test_after_a_gap_the_trajectory_goes_on_and_says_that_it_was_lost() -> None:
+    manual = ManualConfig(True, scale=30.0, translation_factor=2.5)
+    made = DepthPipeline(configured(grounding=GroundingConfig(manual=manual)))
+    for number in range(4):
+        before = made.process(frame(number))
+    after = made.process(replace(frame(4), stamp_ns=frame(3).stamp_ns + 20_000_000_000))
+    assert after.reset is ResetReason.GAP
+    assert after.motion.lost
+    np.testing.assert_array_equal(np.diag(after.motion.covariance), 9999.0)
+    np.testing.assert_allclose(
+        after.motion.odom_from_camera, before.motion.odom_from_camera, atol=1e-9
+    )
+    # The new session counts in a new unit: the user's factor was for the first one.
+    assert not after.motion.metric
+    assert after.grounding.metric
+
+
+def test_a_slow_network_is_no_gap() -> None:
+    """Frames that were dropped while it worked are no silence of the camera."""
+    made = DepthPipeline(configured())
+    made.process(frame(0))
+    late = replace(frame(1), stamp_ns=frame(0).stamp_ns + 1_200_000_000)
+    assert made.process(replace(late, dropped_before=11)).reset is None
+    much_later = replace(late, stamp_ns=late.stamp_ns + 6_000_000_000, dropped_before=59)
+    assert made.process(much_later).reset is ResetReason.GAP
+
+
+def test_what_no_camera_saw_and_the_vehicle_itself_have_no_depth(tmp_path: Path) -> None:
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+    mask[-10:] = 255
+    assert cv2.imwrite(str(tmp_path / 'mask.png'), mask)
+    products_config = ProductsConfig(filter_edges=False, self_mask=str(tmp_path / 'mask.png'))
+    made = DepthPipeline(configured(grounding=MANUAL, products=products_config))
+    valid = np.ones((HEIGHT, WIDTH), bool)
+    valid[:, :5] = False
+    output = made.process(replace(frame(0), valid=valid))
+    assert output.depth_m is not None
+    assert np.isnan(output.depth_m[-10:]).all()
+    assert np.isnan(output.depth_m[:, :5]).all()
+    assert not np.isnan(output.depth_m[:-10, 5:]).any()
+
+
+def test_clouds_for_costmaps_need_metres_and_a_mounting() -> None:
+    wanted = OutputRequest(depth=False, points=False, costmap=True)
+    mounted = MountingConfig(height_m=1.5, pitch_deg=2.0)
+    both = DepthPipeline(configured(grounding=MANUAL, mounting=mounted)).process(frame(0), wanted)
+    assert both.mark_points is not None
+    assert both.clear_points is not None
+    assert np.isfinite(both.clear_points).all()
+    assert len(both.clear_points) > 0
+    for changes in ({'grounding': MANUAL}, {'mounting': mounted}):
+        output = DepthPipeline(configured(**changes)).process(frame(0), wanted)
+        assert output.mark_points is None
+        assert output.clear_points is None
+
+
+def test_lidar_gives_metres_with_a_stated_uncertainty(relative: DepthPipeline) -> None:
+    """Points made from the network's own disparity and a known line are found again."""
+    camera_from_lidar = np.eye(4)
+    config = configured(grounding=GroundingConfig(lidar=LidarConfig(enabled=True)))
+    made = DepthPipeline(config)
+    rng = np.random.default_rng(0)
+    for number in range(3):
+        seen = relative.process(frame(number))
+        assert seen.disparity is not None
+        rows, columns = rng.integers(0, HEIGHT, 900), rng.integers(0, WIDTH, 900)
+        z = 12.0 / (seen.disparity[rows, columns] + 0.2)
+        x, y = (columns - CAMERA.cx) * z / CAMERA.fx, (rows - CAMERA.cy) * z / CAMERA.fy
+        points = np.stack([x, y, z], axis=1).astype(np.float32)
+        scan = LidarScan(points, camera_from_lidar, frame(number).stamp_ns)
+        output = made.process(frame(number), readings=SensorReadings(lidar=scan))
+    assert output.grounding.metric, output.grounding
+    assert output.grounding.scale == pytest.approx(12.0, rel=0.05)
+    assert output.grounding.depth_std_at_20m < 0.1
+    assert output.depth_m is not None
+    expected = 12.0 / (seen.disparity + 0.2)
+    known = np.isfinite(output.depth_m)
+    assert np.median(np.abs(output.depth_m[known] / expected[known] - 1)) < 0.03
 
 
 def test_metric_depth_without_a_translation_factor_leaves_motion_relative(

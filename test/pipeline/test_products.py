@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gemdepth_ros.errors import ConfigError
 from gemdepth_ros.grounding.manual import manual_state
-from gemdepth_ros.pipeline import GroundingConfig, NetworkConfig, ProductsConfig
+from gemdepth_ros.pipeline import ManualConfig, NetworkConfig, ProductsConfig
 from gemdepth_ros.pipeline.products import (
     PreviewColours,
     at_image_size,
@@ -122,17 +122,16 @@ def test_impossible_products_are_refused(arguments: dict[str, float], message: s
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        ({'source': 'guess'}, "must be 'none' or 'manual', got 'guess'"),
-        ({'source': 'manual'}, 'needs a finite scale > 0, got nan'),
-        ({'source': 'manual', 'scale': -1.0}, 'needs a finite scale > 0, got -1'),
-        ({'source': 'manual', 'scale': 1.0, 'shift': math.inf}, 'needs a finite shift, got inf'),
+        ({'enabled': True}, 'needs a finite scale > 0, got nan'),
+        ({'enabled': True, 'scale': -1.0}, 'needs a finite scale > 0, got -1'),
+        ({'enabled': True, 'scale': 1.0, 'shift': math.inf}, 'needs a finite shift, got inf'),
         ({'translation_factor': 0.0}, 'translation_factor must be finite and > 0, got 0'),
         ({'translation_factor': math.inf}, 'translation_factor must be finite and > 0, got inf'),
     ],
 )
 def test_impossible_grounding_is_refused(arguments: dict[str, float], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        GroundingConfig(**arguments)  # type: ignore[arg-type]
+        ManualConfig(**arguments)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

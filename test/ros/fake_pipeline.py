@@ -132,8 +132,8 @@ class FakePipeline:
         )
 
     def _grounding(self):
-        config = self.config.grounding
-        if config.source == 'none':
+        config = self.config.grounding.manual
+        if not config.enabled:
             return GroundingState()
         return GroundingState(
             metric=True,
@@ -144,7 +144,7 @@ class FakePipeline:
         )
 
     def _motion(self, reset):
-        factor = self.config.grounding.translation_factor
+        factor = self.config.grounding.manual.translation_factor
         metric = math.isfinite(factor)
         pose = np.eye(4)
         pose[2, 3] = self._z * (factor if metric else 1.0)

@@ -174,10 +174,10 @@ def test_metric_products_exist_only_with_grounding(world):
     bench = Bench(
         world,
         {**RELATIVE, **METRIC},
-        grounding__source='manual',
-        grounding__scale=500.0,
-        grounding__shift=1.0,
-        grounding__translation_factor=2.0,
+        grounding__manual__enabled=True,
+        grounding__manual__scale=500.0,
+        grounding__manual__shift=1.0,
+        grounding__manual__translation_factor=2.0,
         depth_encoding='16UC1',
     )
     stamps = [bench.send(grey=99) for _ in range(2)]

@@ -18,6 +18,7 @@ from scipy.spatial.transform import Rotation  # noqa: E402
 from gemdepth_ros.interfaces import EgoMotion, ResetReason, VideoFrame  # noqa: E402
 from gemdepth_ros.pipeline.config import (  # noqa: E402
     GroundingConfig,
+    ManualConfig,
     PipelineConfig,
     StreamingConfig,
 )
@@ -28,7 +29,8 @@ SECOND = 1_000_000_000
 
 
 def outputs(count=3, frame_id='cam', factor=math.nan):
-    grounding = GroundingConfig(source='manual', scale=5.0, translation_factor=factor)
+    manual = ManualConfig(enabled=True, scale=5.0, translation_factor=factor)
+    grounding = GroundingConfig(manual=manual)
     pipeline = FakePipeline(
         PipelineConfig(streaming=StreamingConfig(window=3), grounding=grounding)
     )

@@ -1,0 +1,187 @@
+"""Metres for one stream: the grounding of its depth and the trajectory of its camera."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from torch import Tensor
+
+from gemdepth_ros.geometry import se3
+from gemdepth_ros.grounding.config import GroundingConfig
+from gemdepth_ros.grounding.estimator import GroundingEstimator
+from gemdepth_ros.grounding.inputs import (
+    CameraMounting,
+    CoarseDisparity,
+    GroundingInput,
+    LidarScan,
+    OdometrySample,
+    down_of,
+)
+from gemdepth_ros.grounding.manual import manual_state
+from gemdepth_ros.grounding.pose_chain import UNKNOWN_VARIANCE, ChainedPose, PoseChain
+from gemdepth_ros.inference.streaming import StreamOutput
+from gemdepth_ros.interfaces import (
+    EgoMotion,
+    Float64Array,
+    GroundingState,
+    ResetReason,
+    UInt8Array,
+    VideoFrame,
+    WindowPoses,
+)
+from gemdepth_ros.pipeline.config import MountingConfig, PipelineConfig
+
+COARSE_SIDE = 96  # cells per side of the sample that grounding sees, at most
+# After these the trajectory itself starts anew; after the others it goes on from where it was.
+FRESH_START = (ResetReason.REQUEST, ResetReason.BACKWARD_TIME)
+
+
+@dataclass(frozen=True, eq=False)
+class SensorReadings:
+    """What other sensors measured since the last frame.
+
+    Attributes:
+        lidar: points and their static transform, or None.
+        odometry: samples, oldest first.
+        gravity_camera: direction of gravity (down) in the optical frame, unit vector, or None.
+    """
+
+    lidar: LidarScan | None = None
+    odometry: tuple[OdometrySample, ...] = ()
+    gravity_camera: Float64Array | None = None
+
+
+NOTHING_MEASURED = SensorReadings()
+
+
+def camera_mounting(config: MountingConfig) -> CameraMounting | None:
+    """Return the mounting that the configuration gives, or None when it gives no height.
+
+    The base lies on the ground straight below the camera, x forward and z up. A pitch that is
+    not given stays unknown to the ground plane, and counts as level for the costmap's heights.
+    """
+    if math.isnan(config.height_m):
+        return None
+    pitch = math.radians(0.0 if math.isnan(config.pitch_deg) else config.pitch_deg)
+    roll = math.radians(0.0 if math.isnan(config.roll_deg) else config.roll_deg)
+    up = -down_of(pitch, roll)
+    forward = np.array([0.0, 0.0, 1.0]) - up[2] * up
+    forward /= np.linalg.norm(forward)
+    rotation = np.stack([forward, np.cross(up, forward), up])
+    std = math.radians(config.angle_std_deg)
+    return CameraMounting(
+        se3.from_parts(rotation, np.array([0.0, 0.0, config.height_m])),
+        config.height_m,
+        config.height_std_m,
+        math.radians(config.pitch_deg),
+        std,
+        math.radians(config.roll_deg),
+        std,
+    )
+
+
+class Metres:
+    """Keeps what is known about metres from frame to frame.
+
+    Args:
+        config: the pipeline's configuration.
+        trained: random weights give no metres unless the configuration insists.
+    """
+
+    def __init__(self, config: PipelineConfig, *, trained: bool) -> None:
+        allowed = trained or config.network.allow_untrained_metric
+        self._grounding = config.grounding if allowed else GroundingConfig()
+        self._estimator = GroundingEstimator(self._grounding)
+        self._chain = PoseChain(config.motion)
+        self._started = False
+        self._factor_valid = True
+        self.mounting = camera_mounting(config.mounting)
+
+    def update(
+        self, frame: VideoFrame, result: StreamOutput, readings: SensorReadings
+    ) -> tuple[GroundingState, EgoMotion]:
+        """Take one frame and what was measured since the one before."""
+        restarted = result.reset is not None and self._started
+        self._started = True
+        if restarted:
+            # A new session counts its translations in a new unit.
+            self._factor_valid = False
+            if result.reset in FRESH_START:
+                self._chain.reset()
+        state = self._state(frame, result, readings)
+        if self._grounding.manual_on_word and not self._factor_valid:
+            state = replace(state, translation_factor=math.nan, translation_factor_std=math.nan)
+        pose = ChainedPose(
+            frame.stamp_ns,
+            result.session_from_camera,
+            result.position_std,
+            result.rotation_std,
+            result.lost or restarted,
+            self._estimator.standing_still,
+            result.window,
+        )
+        motion = self._chain.update(pose, state)
+        if motion.metric and math.isnan(state.translation_factor_std):
+            # A factor on the user's word: nobody knows how good it is.
+            motion = replace(motion, covariance=np.eye(6) * UNKNOWN_VARIANCE)
+        return state, replace(motion, window=_in_odometry(motion, result, state))
+
+    def _state(
+        self, frame: VideoFrame, result: StreamOutput, readings: SensorReadings
+    ) -> GroundingState:
+        if self._grounding.manual_on_word:
+            manual = self._grounding.manual
+            return manual_state(manual.scale, manual.shift, manual.translation_factor)
+        if not self._grounding.enabled_sources:
+            return GroundingState()
+        gray: UInt8Array | None = None
+        if self._grounding.parallax.enabled:
+            gray = np.asarray(cv2.cvtColor(frame.image_rgb, cv2.COLOR_RGB2GRAY), np.uint8)
+        return self._estimator.update(
+            GroundingInput(
+                frame.stamp_ns,
+                coarse_disparity(result.disparity_HW, frame.height, frame.width),
+                frame.camera,
+                gray,
+                result.session_from_camera,
+                result.position_std,
+                result.segment,
+                result.lost,
+                result.reset,
+                readings.lidar,
+                readings.odometry,
+                self.mounting,
+                readings.gravity_camera,
+            )
+        )
+
+
+def coarse_disparity(disparity_HW: Tensor, height: int, width: int) -> CoarseDisparity:
+    """Sample the network's map, whose corner cells are the image's corner pixels."""
+    rows, columns = disparity_HW.shape
+    step = max(-(-max(rows, columns) // COARSE_SIDE), 1)
+    values = disparity_HW[::step, ::step].float().cpu().numpy()
+    step_y = (height - 1) / max(rows - 1, 1) * step
+    step_x = (width - 1) / max(columns - 1, 1) * step
+    return CoarseDisparity(values, step_x, step_y)
+
+
+def _in_odometry(motion: EgoMotion, result: StreamOutput, state: GroundingState) -> WindowPoses:
+    """Put the window's poses where the trajectory has its newest frame, in the same unit."""
+    window = result.window
+    factor = state.translation_factor if motion.metric else 1.0
+    newest = len(window.stamps_ns) - 1
+    for index, stamp_ns in enumerate(window.stamps_ns):
+        if stamp_ns == result.stamp_ns:
+            newest = index
+    unit = window.unit_in_session * factor
+    reference_from_newest = window.reference_from_camera[newest].copy()
+    reference_from_newest[:3, 3] *= unit
+    return replace(
+        window,
+        session_from_reference=motion.odom_from_camera @ se3.inverse(reference_from_newest),
+        unit_in_session=unit,
+    )

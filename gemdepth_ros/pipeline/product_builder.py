@@ -1,0 +1,172 @@
+"""All images and clouds of one frame, computed only as far as somebody wants them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gemdepth_ros.geometry.point_cloud import organized_cloud
+from gemdepth_ros.grounding.inputs import CameraMounting
+from gemdepth_ros.interfaces import (
+    Float32Array,
+    GroundingState,
+    OrganizedCloud,
+    OutputRequest,
+    PinholeIntrinsics,
+    UInt8Array,
+    VideoFrame,
+)
+from gemdepth_ros.pipeline.clouds import points_clear, points_mark
+from gemdepth_ros.pipeline.config import ProductsConfig
+from gemdepth_ros.pipeline.products import (
+    PreviewColours,
+    as_array,
+    at_image_size,
+    depth_std,
+    inverse_depth,
+    metric_depth,
+    relative_depth,
+)
+from gemdepth_ros.pipeline.self_mask import check_self_mask, hide, load_self_mask
+from gemdepth_ros.pipeline.surfaces import flying_pixels
+
+
+@dataclass(frozen=True, eq=False)
+class Products:
+    """The images and clouds of one output; None where nobody asked."""
+
+    disparity: Float32Array | None = None
+    relative_depth: Float32Array | None = None
+    depth_m: Float32Array | None = None
+    depth_std_m: Float32Array | None = None
+    cloud: OrganizedCloud | None = None
+    mark_points: Float32Array | None = None
+    clear_points: Float32Array | None = None
+    preview_rgb: UInt8Array | None = None
+
+
+class ProductBuilder:
+    """Makes the products of one stream.
+
+    Args:
+        config: limits and filters.
+        mounting: where the camera sits; None: no clouds for costmaps.
+
+    Raises:
+        ConfigError: the self-mask cannot be read.
+    """
+
+    def __init__(self, config: ProductsConfig, mounting: CameraMounting | None) -> None:
+        self._config = config
+        self._mounting = mounting
+        self._preview = PreviewColours()
+        self._self_mask = load_self_mask(config.self_mask) if config.self_mask else None
+
+    def forget(self) -> None:
+        """Start anew after a reset."""
+        self._preview.forget()
+
+    @torch.inference_mode()
+    def build(
+        self,
+        frame: VideoFrame,
+        disparity_HW: Tensor,
+        camera: PinholeIntrinsics,
+        grounding: GroundingState,
+        request: OutputRequest,
+    ) -> Products:
+        """Return what was asked for.
+
+        Args:
+            frame: the image.
+            disparity_HW: the network's map, on its device.
+            camera: intrinsics of the image.
+            grounding: what is known about metres.
+            request: what is wanted.
+
+        Raises:
+            ConfigError: the self-mask has another size than the image.
+        """
+        metric = grounding.metric
+        needs_depth = request.depth or request.points
+        needs_depth |= metric and (request.costmap or request.depth_std)
+        if not (needs_depth or request.preview):
+            return Products()
+        full = at_image_size(disparity_HW, (frame.height, frame.width))
+        disparity = as_array(full) if request.depth or request.preview else None
+        preview = None
+        if request.preview and disparity is not None:
+            preview = self._preview(disparity)
+        if not needs_depth:
+            return Products(disparity=disparity, preview_rgb=preview)
+        on_device = self._depth(frame, full, camera, grounding)
+        depth = as_array(on_device)
+        std = self._std(full, on_device, grounding, request)
+        mark, clear = self._costmap(depth, std, camera, grounding, request)
+        return Products(
+            disparity=disparity,
+            relative_depth=depth if request.depth and not metric else None,
+            depth_m=depth if request.depth and metric else None,
+            depth_std_m=std if request.depth_std else None,
+            cloud=self._cloud(depth, frame, camera, metric=metric) if request.points else None,
+            mark_points=mark,
+            clear_points=clear,
+            preview_rgb=preview,
+        )
+
+    def _depth(
+        self, frame: VideoFrame, full: Tensor, camera: PinholeIntrinsics, grounding: GroundingState
+    ) -> Tensor:
+        """Metric or relative depth with everything hidden that is not known."""
+        if grounding.metric:
+            depth = metric_depth(full, grounding, self._config)
+            if self._config.filter_edges:
+                edges = flying_pixels(inverse_depth(full, grounding), camera, self._config.edges)
+                depth = hide(depth, edges)
+        else:
+            depth = relative_depth(full)
+        if self._self_mask is not None:
+            check_self_mask(self._self_mask, frame.height, frame.width)
+            depth = hide(depth, torch.from_numpy(self._self_mask).to(depth.device))
+        if frame.valid is not None:
+            depth = hide(depth, torch.from_numpy(~frame.valid).to(depth.device))
+        return depth
+
+    def _std(
+        self, full: Tensor, depth: Tensor, grounding: GroundingState, request: OutputRequest
+    ) -> Float32Array | None:
+        """Standard deviation of metric depth; None when the state has no covariance."""
+        wanted = request.depth_std or request.costmap
+        covariance = np.asarray(grounding.covariance, np.float64).reshape(3, 3)
+        if not (grounding.metric and wanted and np.isfinite(covariance[:2, :2]).all()):
+            return None
+        return as_array(depth_std(full, depth, grounding.scale, covariance, self._config.noise))
+
+    def _cloud(
+        self, depth: Float32Array, frame: VideoFrame, camera: PinholeIntrinsics, *, metric: bool
+    ) -> OrganizedCloud:
+        step = self._config.cloud_decimation
+        return organized_cloud(depth, frame.image_rgb, camera, step, metric=metric)
+
+    def _costmap(
+        self,
+        depth: Float32Array,
+        std: Float32Array | None,
+        camera: PinholeIntrinsics,
+        grounding: GroundingState,
+        request: OutputRequest,
+    ) -> tuple[Float32Array | None, Float32Array | None]:
+        """Points that mark and points that clear; None unless metric and the mounting is known."""
+        mounting = self._mounting
+        if not (request.costmap and grounding.metric) or mounting is None:
+            return None, None
+        base_from_camera = mounting.base_from_camera
+        assert base_from_camera is not None
+        limits = self._config.costmap
+        return (
+            points_mark(depth, camera, base_from_camera, limits, std),
+            points_clear(depth, camera, base_from_camera, limits, std),
+        )
