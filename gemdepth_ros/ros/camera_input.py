@@ -39,10 +39,15 @@ class QueuedImage:
 
 
 class CameraInfoBuffer:
-    """The newest CameraInfo messages; filled by callbacks, searched by the worker."""
+    """The newest CameraInfo messages; filled by callbacks, searched by the worker.
+
+    A calibration does not age: drivers send it rarely, or once. Stamps only choose between
+    several; the last one of a camera stays in force until another one comes.
+    """
 
     def __init__(self, capacity: int = CAMERA_INFO_DEPTH) -> None:
         self._messages: deque[tuple[int, Any]] = deque(maxlen=capacity)
+        self._accepted: tuple[str, Any] | None = None  # (frame of the image, CameraInfo)
         self._changed = threading.Condition()
         self._patient = True
 
@@ -53,28 +58,48 @@ class CameraInfoBuffer:
             self._changed.notify_all()
 
     def find(
-        self, stamp_ns: int, size: tuple[int, int], tolerance_s: float, wait_s: float = 0.0
+        self,
+        stamp_ns: int,
+        size: tuple[int, int],
+        frame_id: str,
+        tolerance_s: float,
+        wait_s: float = 0.0,
     ) -> Any | None:
-        """Return the CameraInfo of an image: same stamp, else the newest within the tolerance.
+        """Return the CameraInfo of an image.
 
-        One of another size is returned only when none fits, so that its numbers can be reported.
+        In this order: one with the same stamp, the newest within the tolerance, the newest of the
+        same frame, the one that the last image of this frame took. All of them have the image's
+        size; one of another size is returned only when none fits, so that its numbers can be
+        reported.
 
         Args:
             stamp_ns: stamp of the image [ns].
             size: (height, width) of the image [px].
+            frame_id: frame of the image.
             tolerance_s: largest difference of the stamps [s].
             wait_s: how long to wait for a fitting one [s]; after a vain wait the next calls do
                 not wait, until one fits again.
         """
         with self._changed:
             self._patient = self._changed.wait_for(
-                lambda: self._pick(stamp_ns, size, tolerance_s) is not None,
+                lambda: self._fitting(stamp_ns, size, frame_id, tolerance_s) is not None,
                 wait_s if self._patient else 0.0,
             )
-            fitting = self._pick(stamp_ns, size, tolerance_s)
-            return fitting or self._pick(stamp_ns, None, tolerance_s)
+            found = self._fitting(stamp_ns, size, frame_id, tolerance_s)
+            if found is not None:
+                self._accepted = (frame_id, found)
+                return found
+            return self._by_stamp(stamp_ns, None, tolerance_s)
 
-    def _pick(self, stamp_ns: int, size: tuple[int, int] | None, tolerance_s: float) -> Any | None:
+    def _fitting(
+        self, stamp_ns: int, size: tuple[int, int], frame_id: str, tolerance_s: float
+    ) -> Any | None:
+        found = self._by_stamp(stamp_ns, size, tolerance_s)
+        return found if found is not None else self._in_force(size, frame_id)
+
+    def _by_stamp(
+        self, stamp_ns: int, size: tuple[int, int] | None, tolerance_s: float
+    ) -> Any | None:
         near = None
         for message_ns, message in reversed(self._messages):
             if size is not None and delivered_size_of(message) != size:
@@ -84,6 +109,18 @@ class CameraInfoBuffer:
             if near is None and abs(message_ns - stamp_ns) <= tolerance_s * 1e9:
                 near = message
         return near
+
+    def _in_force(self, size: tuple[int, int], frame_id: str) -> Any | None:
+        """The last CameraInfo of a camera, whatever its stamp."""
+        frames, accepted = {frame_id}, None
+        if self._accepted is not None and self._accepted[0] == frame_id:
+            accepted = self._accepted[1]
+            frames.add(accepted.header.frame_id)  # some drivers name it differently
+        for _, message in reversed(self._messages):
+            if message.header.frame_id in frames and delivered_size_of(message) == size:
+                return message
+        fits = accepted is not None and delivered_size_of(accepted) == size
+        return accepted if fits else None
 
 
 class CameraInput:
@@ -128,12 +165,12 @@ class CameraInput:
         return self._images.topic
 
     def find_camera_info(
-        self, stamp_ns: int, size: tuple[int, int], tolerance_s: float
+        self, stamp_ns: int, size: tuple[int, int], frame_id: str, tolerance_s: float
     ) -> Any | None:
         """Return the CameraInfo of an image, or None; see ``CameraInfoBuffer.find``."""
         expected = self._node.count_publishers(self._infos.topic) > 0
         wait_s = CAMERA_INFO_WAIT_S if expected else 0.0
-        return self.camera_infos.find(stamp_ns, size, tolerance_s, wait_s)
+        return self.camera_infos.find(stamp_ns, size, frame_id, tolerance_s, wait_s)
 
     def destroy(self) -> None:
         """Unsubscribe."""

@@ -13,7 +13,7 @@ from gemdepth_ros.ros.calibration import Rectifier
 from gemdepth_ros.ros.camera_input import QueuedImage
 from gemdepth_ros.ros.statistics import NodeStatistics
 
-FindCameraInfo = Callable[[int, tuple[int, int]], Any]
+FindCameraInfo = Callable[[int, tuple[int, int], str], Any]
 
 
 class Pipeline(Protocol):
@@ -78,7 +78,7 @@ class FrameProcessor:
             sink: the topics.
             statistics: where frames are counted.
             rectifier: of the camera.
-            find_camera_info: from (stamp in ns, (height, width)) to a CameraInfo or None.
+            find_camera_info: from (stamp in ns, (height, width), frame) to a CameraInfo or None.
             unwanted: whether results are no longer wanted, because the node is stopping.
             report: told why a frame gave no output.
         """
@@ -132,14 +132,15 @@ class FrameProcessor:
         stamp_ns = conversions.stamp_to_ns(item.message.header.stamp)
         image_rgb = conversions.image_to_rgb(item.message)
         height, width = image_rgb.shape[:2]
-        camera_info = self._find_camera_info(stamp_ns, (height, width))
+        frame_id = item.message.header.frame_id
+        camera_info = self._find_camera_info(stamp_ns, (height, width), frame_id)
         rectified = self._rectifier.apply(image_rgb, camera_info)
         self._statistics.camera_note = rectified.note
         self._statistics.rectification = self._rectifier.decision
         return VideoFrame(
             image_rgb=rectified.image_rgb,
             stamp_ns=stamp_ns,
-            frame_id=item.message.header.frame_id,
+            frame_id=frame_id,
             camera=rectified.camera,
             dropped_before=self._missed,
         )

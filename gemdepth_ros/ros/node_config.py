@@ -26,7 +26,8 @@ class NodeConfig:
         input_is_rectified: whether the images are rectified; auto decides from the topic's name,
             D, and whether K fits the image.
         camera_info_tolerance_s: an image takes the newest CameraInfo whose stamp is at most this
-            far from its own when there is none with the same stamp [s].
+            far from its own when there is none with the same stamp [s]; without one, the camera's
+            last CameraInfo stays in force.
         tf_mode: none publishes no transforms; camera publishes odom_frame -> the camera's own
             leaf `<camera frame>_gemdepth` and the window's key frames.
         odom_frame: name of the frame in which the motion is given.

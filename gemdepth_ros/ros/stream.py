@@ -89,8 +89,9 @@ class Stream:
         self._processor.reset()
         self._on_status()
 
-    def _find_camera_info(self, stamp_ns: int, size: tuple[int, int]) -> Any | None:
-        return self._input.find_camera_info(stamp_ns, size, self._config().camera_info_tolerance_s)
+    def _find_camera_info(self, stamp_ns: int, size: tuple[int, int], frame_id: str) -> Any | None:
+        tolerance_s = self._config().camera_info_tolerance_s
+        return self._input.find_camera_info(stamp_ns, size, frame_id, tolerance_s)
 
     def _report(self, problem: str) -> None:
         self._statistics.problem(problem)
