@@ -13,13 +13,16 @@ from typing import Any, Literal
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from gemdepth_ros.errors import ConfigError
 from gemdepth_ros.geometry.calibration import Calibration
 from gemdepth_ros.interfaces import PinholeIntrinsics, UInt8Array
 
 logger = logging.getLogger(__name__)
+BoolArray = npt.NDArray[np.bool_]
 RectifiedInput = Literal['auto', 'true', 'false']
+BORDER_PX = 1 / 16  # OpenCV's maps are rounded to 1/32
 
 
 def read_camera_info(message: Any) -> Calibration:
@@ -94,11 +97,13 @@ class RectifiedImage:
         image_rgb: uint8 [H, W, 3].
         camera: its intrinsics, or None when unknown.
         note: why the intrinsics are unknown; empty when they are known.
+        valid: bool [H, W], False where the raw image had nothing; None: all of it is image.
     """
 
     image_rgb: UInt8Array
     camera: PinholeIntrinsics | None
     note: str = ''
+    valid: BoolArray | None = None
 
 
 class Rectifier:
@@ -111,6 +116,7 @@ class Rectifier:
         self._key: bytes | None = None
         self._camera: PinholeIntrinsics | None = None
         self._maps: tuple[Any, Any] | None = None
+        self._valid: BoolArray | None = None
         self._note = ''
 
     def apply(self, image_rgb: UInt8Array, message: Any | None) -> RectifiedImage:
@@ -129,7 +135,7 @@ class Rectifier:
         self._prepare(message)
         if self._camera is not None and self._maps is not None:
             image_rgb = cv2.remap(image_rgb, *self._maps, cv2.INTER_LINEAR)  # type: ignore[assignment]
-        return RectifiedImage(image_rgb, self._camera, self._note)
+        return RectifiedImage(image_rgb, self._camera, self._note, self._valid)
 
     def _prepare(self, message: Any) -> None:
         calibration = read_camera_info(message)
@@ -141,7 +147,7 @@ class Rectifier:
         )  # fmt: skip
         if key == self._key:
             return
-        self._key, self._camera, self._maps = key, None, None
+        self._key, self._camera, self._maps, self._valid = key, None, None, None
         self._note = self._read(calibration)
         logger.info('camera_info: %s', self._note or self.decision)
 
@@ -156,11 +162,38 @@ class Rectifier:
             rectified, reason = is_rectified(self._mode, self._topic, calibration)
             self.decision = f'{"rectified" if rectified else "raw"}: {reason}'
             if not rectified:
+                self._valid = seen_part(calibration)
                 self._maps = calibration.rectification_maps()
         except ConfigError as error:
             return f'camera_info is unusable: {error}'
         self._camera = camera
         return ''
+
+
+def seen_part(calibration: Calibration) -> BoolArray | None:
+    """Return which pixels of the rectified image come from the raw one, bool [H, W].
+
+    The rest is black, and would be taken for a surface. Beyond the angle where a distortion model
+    turns back, OpenCV's maps lead into the image again; those pixels are not valid either.
+
+    Returns:
+        None when all pixels do.
+
+    Raises:
+        ConfigError: none does, or the distortion is of no known model.
+    """
+    height, width = calibration.height, calibration.width
+    columns, rows = np.meshgrid(np.arange(width, dtype=float), np.arange(height, dtype=float))
+    pixels = np.stack([columns, rows, np.ones_like(rows)], axis=-1)
+    rays = pixels @ np.linalg.inv(calibration.rectified_matrix @ calibration.r).T
+    raw = calibration.raw_camera().project(rays)
+    last = np.array([width - 1, height - 1])
+    with np.errstate(invalid='ignore'):  # NaN: no ray of this camera
+        inside = (raw >= -BORDER_PX) & (raw <= last + BORDER_PX)
+    valid: BoolArray = inside[..., 0] & inside[..., 1]
+    if not valid.any():
+        raise ConfigError('R, P and D lead no pixel of the rectified image into the raw one')
+    return None if valid.all() else valid
 
 
 def _size_note(message: Any, stated: tuple[int, int], found: tuple[int, int]) -> str:

@@ -143,4 +143,5 @@ class FrameProcessor:
             frame_id=frame_id,
             camera=rectified.camera,
             dropped_before=self._missed,
+            valid=rectified.valid,
         )

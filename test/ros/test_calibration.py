@@ -129,6 +129,47 @@ def test_raw_image_is_rectified_by_its_model(model, d):
     assert (result.camera.fx, result.camera.cx) == (45.0, 32.0)
 
 
+@pytest.mark.parametrize(
+    ('model', 'd'),
+    [
+        ('plumb_bob', [-0.3, 0.1, 0.001, -0.002, 0.0]),
+        ('rational_polynomial', [0.2, -0.1, 0.0, 0.0, 0.02, 0.1, -0.05, 0.01]),
+        ('equidistant', [0.05, -0.01, 0.002, 0.0]),
+    ],
+)
+@pytest.mark.parametrize('focal', [20.0, 80.0])
+def test_what_the_raw_image_does_not_show_is_not_valid(model, d, focal):
+    """A white image tells: what rectifying left black, wholly or in part, is not the camera's."""
+    p = [focal, 0, 32.0, 0, 0, focal, 24.0, 0, 0, 0, 1, 0]
+    info = camera_info(distortion_model=model, d=d, p=p)
+    result = Rectifier('false', 'image').apply(np.full((48, 64, 3), 255, np.uint8), info)
+    valid = np.ones((48, 64), bool) if result.valid is None else result.valid
+    assert (result.image_rgb[valid] >= 255 * 0.85).all(), 'at most a border of 1/16 pixel twice'
+    assert (result.image_rgb[~valid] < 255).all()
+    assert valid[20:28, 28:36].all()
+    assert (result.valid is None) == (focal == 80.0)
+
+
+def test_a_distortion_that_turns_back_invents_no_image():
+    """Far off the axis the polynomial of this lens leads back into the image."""
+    info = camera_info(d=[-0.3, 0, 0, 0, 0], p=[8.0, 0, 32.0, 0, 0, 8.0, 24.0, 0, 0, 0, 1, 0])
+    result = Rectifier('false', 'image').apply(np.full((48, 64, 3), 255, np.uint8), info)
+    far_off = np.hypot(*np.meshgrid(np.arange(64) - 32, np.arange(48) - 24)) / 8.0 > 1.06
+    assert (result.image_rgb[far_off] > 0).any(), 'the maps do lead back'
+    assert not result.valid[far_off].any()
+
+
+def test_rectified_images_are_valid_as_a_whole():
+    assert Rectifier('true', 'image').apply(image(), camera_info()).valid is None
+
+
+def test_the_mask_goes_with_its_calibration():
+    rectifier = Rectifier('false', 'image')
+    wide = camera_info(d=[-0.1] + [0.0] * 4, p=[20.0, 0, 32, 0, 0, 20.0, 24, 0, 0, 0, 1, 0])
+    assert rectifier.apply(image(), wide).valid is not None
+    assert rectifier.apply(image(), camera_info(k=[0.0] * 9)).valid is None
+
+
 def test_maps_are_kept_while_the_calibration_stays():
     rectifier = Rectifier('false', 'image')
     info = camera_info(d=[-0.1, 0.0, 0.0, 0.0, 0.0])
@@ -152,6 +193,10 @@ def test_maps_are_kept_while_the_calibration_stays():
         (camera_info(distortion_model='fancy', d=[0.1] * 5), "'fancy' is not supported"),
         (camera_info(d=[0.1] * 3), '4 or 5'),
         (camera_info(d=[float('nan')] * 5), 'finite'),
+        (
+            camera_info(d=[0.1] * 5, r=[-1.0, 0, 0, 0, 1, 0, 0, 0, -1]),
+            'no pixel of the rectified image',
+        ),
     ],
 )
 def test_unusable_calibrations_say_why_and_leave_the_image(info, words):
