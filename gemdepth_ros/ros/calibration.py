@@ -22,7 +22,7 @@ from gemdepth_ros.interfaces import PinholeIntrinsics, UInt8Array
 logger = logging.getLogger(__name__)
 BoolArray = npt.NDArray[np.bool_]
 RectifiedInput = Literal['auto', 'true', 'false']
-BORDER_PX = 1 / 16  # OpenCV's maps are rounded to 1/32
+WHITE = 224  # of 255 that remain of a pixel with 1/16 pixel outside on two sides; maps are rounded
 
 
 def read_camera_info(message: Any) -> Calibration:
@@ -162,38 +162,47 @@ class Rectifier:
             rectified, reason = is_rectified(self._mode, self._topic, calibration)
             self.decision = f'{"rectified" if rectified else "raw"}: {reason}'
             if not rectified:
-                self._valid = seen_part(calibration)
                 self._maps = calibration.rectification_maps()
+                self._valid = seen_part(calibration, self._maps)
         except ConfigError as error:
             return f'camera_info is unusable: {error}'
         self._camera = camera
         return ''
 
 
-def seen_part(calibration: Calibration) -> BoolArray | None:
+def seen_part(calibration: Calibration, maps: tuple[Any, Any]) -> BoolArray | None:
     """Return which pixels of the rectified image come from the raw one, bool [H, W].
 
     The rest is black, and would be taken for a surface. Beyond the angle where a distortion model
     turns back, OpenCV's maps lead into the image again; those pixels are not valid either.
 
+    Args:
+        calibration: of the image as it is sent.
+        maps: its rectification maps.
+
     Returns:
         None when all pixels do.
 
     Raises:
-        ConfigError: none does, or the distortion is of no known model.
+        ConfigError: none does.
     """
-    height, width = calibration.height, calibration.width
-    columns, rows = np.meshgrid(np.arange(width, dtype=float), np.arange(height, dtype=float))
-    pixels = np.stack([columns, rows, np.ones_like(rows)], axis=-1)
-    rays = pixels @ np.linalg.inv(calibration.rectified_matrix @ calibration.r).T
-    raw = calibration.raw_camera().project(rays)
-    last = np.array([width - 1, height - 1])
-    with np.errstate(invalid='ignore'):  # NaN: no ray of this camera
-        inside = (raw >= -BORDER_PX) & (raw <= last + BORDER_PX)
-    valid: BoolArray = inside[..., 0] & inside[..., 1]
+    size = (calibration.height, calibration.width)
+    white = cv2.remap(np.full(size, 255, np.uint8), *maps, cv2.INTER_LINEAR)
+    valid: BoolArray = (np.asarray(white) >= WHITE) & _within_model(calibration)
     if not valid.any():
         raise ConfigError('R, P and D lead no pixel of the rectified image into the raw one')
     return None if valid.all() else valid
+
+
+def _within_model(calibration: Calibration) -> BoolArray:
+    """Where the rays of the rectified image are ones that the distortion model describes."""
+    inverse = np.linalg.inv(calibration.rectified_matrix @ calibration.r).astype(np.float32)
+    columns = np.arange(calibration.width, dtype=np.float32)
+    rows = np.arange(calibration.height, dtype=np.float32)[:, None]
+    x, y, z = (line[0] * columns + line[1] * rows + line[2] for line in inverse)
+    largest = np.float32(calibration.raw_camera().largest_slope)
+    result: BoolArray = (z > 0) & (x * x + y * y <= (largest * z) ** 2)
+    return result
 
 
 def _size_note(message: Any, stated: tuple[int, int], found: tuple[int, int]) -> str:
