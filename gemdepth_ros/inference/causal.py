@@ -233,10 +233,13 @@ class CausalEngine:
         return blended
 
     def _blend_weight(self, slot: int) -> float:
-        """Share of the next segment in a frame that both answer, from 0 to 1."""
-        shared = self._plan.shared
-        index = slot - (self._plan.slots - shared)
-        return index / (shared - 1) if shared > 1 else 0.5
+        """Share of the next segment in a frame that both answer, in equal steps from 0 to 1.
+
+        The published blend begins with 0 and ends with 1: its steps are larger, and where two
+        frames are shared it is a cut.
+        """
+        index = slot - (self._plan.slots - self._plan.shared)
+        return (index + 1) / (self._plan.shared + 1)
 
     def _seed_held(self, place: int, refresh_anchor: bool) -> None:
         """Seed from a held frame: the anchor (or the candidate for it), then the middle frame."""
