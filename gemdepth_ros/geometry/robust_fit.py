@@ -17,7 +17,7 @@ MAD_TO_STD = 1.4826
 HYPOTHESES = 64  # 5 parameters and 30 % outliers: one clean draw with probability 0.9999
 SCORED_ROWS = 400  # enough to rank hypotheses by their median residual
 ITERATIONS = 12
-CONVERGED = 1e-6  # largest change of a whitened residual, in sigmas
+CONVERGED = 1e-3  # largest change of a whitened residual, in sigmas
 
 
 @dataclass(frozen=True, eq=False)

@@ -69,6 +69,8 @@ class GroundPlaneConfig:
         road_std_deg: how far a road is tilted against the wheels' plane (slope changes, crown,
             the body's nodding); lasts longer than the filter's memory, so it never averages out.
         unknown_pitch_std_deg: standard deviation of a pitch that nobody gave.
+        unchecked_pitch_std_deg: added to a pitch that only one source states: a plane cannot tell
+            that it is wrong. Direction of motion, gravity and mounting check each other.
         unknown_roll_std_deg: standard deviation of a roll that nobody gave.
         max_distance_heights: ground further away than this many camera heights is not used.
         motion_pitch: learn the pitch from the direction of motion.
@@ -79,6 +81,7 @@ class GroundPlaneConfig:
     max_roll_difference_deg: float = 6.0
     road_std_deg: float = 0.15
     unknown_pitch_std_deg: float = 3.0
+    unchecked_pitch_std_deg: float = 0.6
     unknown_roll_std_deg: float = 1.0
     max_distance_heights: float = 15.0
     motion_pitch: bool = True
@@ -93,6 +96,7 @@ class GroundPlaneConfig:
             'max_distance_heights',
         )
         _checked(self, 'road_std_deg', 0.0)
+        _checked(self, 'unchecked_pitch_std_deg', 0.0)
 
 
 @dataclass(frozen=True)
@@ -117,8 +121,8 @@ class LidarConfig:
 
     enabled: bool = False
     min_points: int = 20
-    max_points: int = 30_000
-    rotation_std_deg: float = 0.1
+    max_points: int = 8_000
+    rotation_std_deg: float = 0.3
     max_rotation_deg: float = 0.5
     min_inlier_share: float = 0.5
     max_residual: float = 0.25

@@ -27,6 +27,9 @@ MAX_STEP_S = 10.0  # a longer pause says no more
 LOOSE = 1e6  # times the values' size
 BEHIND_INFINITY = 3.0  # sigmas
 STILL_FLOW_PX = 0.15
+# More frames than this part of the recent ones that show a wrong calibration refuse a source.
+FAULT_MEMORY = 0.2
+MAX_FAULTS = 0.35
 NO_CAMERA = (
     'grounding: the camera is not calibrated (CameraInfo without focal length): '
     'only manual and sky can work'
@@ -51,6 +54,7 @@ class GroundingEstimator:
 
     def _forget(self) -> None:
         self._tracks: dict[str, GaussianTrack] = {}
+        self._faults: dict[str, float] = {}
         self._stamp_ns: int | None = None
         self._segment = 0
         self._messages: list[str] = []
@@ -134,6 +138,9 @@ class GroundingEstimator:
     def _take(self, name: str, reading: Reading, frame: GroundingInput, scene: Scene) -> None:
         """Filter one reading into its source's state."""
         self._note(reading.message)
+        if self._is_revoked(name, reading):
+            self._tracks.pop(name, None)
+            return
         if reading.measurement is None:
             return
         track = self._tracks.get(name)
@@ -142,6 +149,14 @@ class GroundingEstimator:
             track = self._tracks[name] = GaussianTrack(self.config.filter, loose)
         if not track.update(reading.measurement, frame.stamp_ns):
             self._note(f'{name}: the measurement disagrees with those before and is left out')
+
+    def _is_revoked(self, name: str, reading: Reading) -> bool:
+        """Whether a source has shown itself miscalibrated in many of its recent frames."""
+        share = self._faults.get(name, 0.0)
+        if reading.revoked or reading.measurement is not None:
+            share += FAULT_MEMORY * (float(reading.revoked) - share)
+            self._faults[name] = share
+        return share > MAX_FAULTS
 
     def _opinions(self, now_ns: int) -> list[Opinion]:
         """What the sources know that have been heard of lately."""
@@ -157,7 +172,7 @@ class GroundingEstimator:
                 opinions.append(Opinion('manual', 'log_factor', mean, variance))
         for name, track in self._tracks.items():
             if track.age_s(now_ns) <= config.max_coast_s:
-                opinions.append(Opinion(name, _KINDS[name], track.mean, track.covariance))
+                opinions.append(Opinion(name, _KINDS[name], track.value, track.covariance))
         return opinions
 
     def _state(self, now_ns: int, scene: Scene) -> GroundingState:

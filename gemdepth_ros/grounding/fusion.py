@@ -19,7 +19,8 @@ from gemdepth_ros.geometry.linear import inverted, solved
 from gemdepth_ros.interfaces import Float64Array
 
 STEPS = 6
-GATE_PROBABILITY = 0.995
+CONVERGED = 1e-3  # of the standard deviations
+GATE_PROBABILITY = 0.99
 GATES = tuple(float(chi2.ppf(GATE_PROBABILITY, n)) for n in (1, 2))
 TYPICAL_INVERSE_DEPTH = 0.05  # 1 / 20 m
 LOOSE_INVERSE_DEPTH = 10.0  # 1/m: beyond anything a camera sees
@@ -86,10 +87,24 @@ def fuse(opinions: list[Opinion], disparity_spread: float) -> Estimate | None:
     whole = _solve(opinions, disparity_spread)
     if whole is None or len(opinions) < 2:
         return whole
-    contradicted = _contradicted(opinions, disparity_spread)
-    if not contradicted:
-        return whole
-    return _settle(opinions, contradicted, whole, disparity_spread)
+    distances = _distances(opinions, disparity_spread)
+    contradicted = [i for i, part in distances.items() if part >= 1.0]
+    if contradicted:
+        return _settle(opinions, contradicted, whole, disparity_spread)
+    return _tension(opinions, distances, whole, disparity_spread)
+
+
+def _tension(
+    opinions: list[Opinion], distances: dict[int, float], whole: Estimate, spread: float
+) -> Estimate:
+    """Short of a contradiction the estimate still owes a part of the gap between its sources."""
+    covariance = whole.covariance.copy()
+    for index, part in distances.items():
+        other = _without(opinions, index, spread) if part > 0.0 else None
+        if other is not None:
+            gap = _bounded(other.x - whole.x, other)
+            covariance += part * np.outer(gap, gap)
+    return Estimate(whole.x, covariance, whole.sources, whole.message)
 
 
 def _settle(
@@ -127,7 +142,12 @@ def _bounded(gap: Float64Array, other: Estimate) -> Float64Array:
 
 def _contradicted(opinions: list[Opinion], spread: float) -> list[int]:
     """Numbers of the opinions that the others together speak against."""
-    found = []
+    return [i for i, part in _distances(opinions, spread).items() if part >= 1.0]
+
+
+def _distances(opinions: list[Opinion], spread: float) -> dict[int, float]:
+    """Distance of each opinion from all others: 0 as expected or less, 1 at the gate."""
+    found = {}
     for index, opinion in enumerate(opinions):
         others = _without(opinions, index, spread)
         if others is None:
@@ -136,8 +156,8 @@ def _contradicted(opinions: list[Opinion], spread: float) -> list[int]:
         innovation = opinion.mean - value
         expected = jacobian @ others.covariance @ jacobian.T + opinion.covariance
         distance = float(innovation @ solved(expected, innovation))
-        if distance > GATES[len(innovation) - 1]:
-            found.append(index)
+        usual = len(innovation)
+        found[index] = max((distance - usual) / (GATES[usual - 1] - usual), 0.0)
     return found
 
 
@@ -155,7 +175,7 @@ def _solve(opinions: list[Opinion], spread: float) -> Estimate | None:
     )
     size[1] *= max(1.0, abs(x[1] / x[0]) / max(spread, 1e-12))
     weights = [inverted(opinion.covariance) for opinion in opinions]
-    information = np.diag(size**-2)
+    covariance = np.diag(size**2)
     for _ in range(STEPS):
         information = np.diag(size**-2)
         gradient = np.array([0.0, 0.0, -x[2] / size[2] ** 2])
@@ -163,14 +183,15 @@ def _solve(opinions: list[Opinion], spread: float) -> Estimate | None:
             value, jacobian = _predict(opinion.kind, x)
             information = information + jacobian.T @ weight @ jacobian
             gradient = gradient + jacobian.T @ weight @ (opinion.mean - value)
-        step = solved(information, gradient)
+        covariance = inverted(information)
+        step = covariance @ gradient
         x = x + step
         if x[0] <= 0:
             return None
-        if np.abs(step / size).max() < 1e-9:
+        if (np.abs(step) < CONVERGED * np.sqrt(np.diag(covariance))).all():
             break
     names = tuple(opinion.name for opinion in opinions)
-    return Estimate(x, inverted(information), names)
+    return Estimate(x, covariance, names)
 
 
 def _start(opinions: list[Opinion]) -> Float64Array | None:

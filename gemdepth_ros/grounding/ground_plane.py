@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from gemdepth_ros.geometry.linear import inverted
 from gemdepth_ros.geometry.plane import ImagePlane, fit_image_plane
 from gemdepth_ros.geometry.robust_fit import IntArray
 from gemdepth_ros.grounding.config import GroundPlaneConfig
@@ -23,7 +24,7 @@ from gemdepth_ros.grounding.tilt import Tilt
 from gemdepth_ros.grounding.track import Measurement
 from gemdepth_ros.interfaces import Float64Array
 
-MAX_CELLS = 2500
+MAX_CELLS = 1500
 # Errors of a network's disparity grow with it; a constant part rules beyond this many heights.
 NOISE_FLOOR = 1.0 / 20.0
 SIDE_SLOPE = 0.9  # candidates lie within this much |x| per height below the horizon, times 4
@@ -106,7 +107,9 @@ def _measurement(plane: ImagePlane, mounting: CameraMounting, tilt: Tilt) -> Mea
     noise = of_plane @ plane.covariance @ of_plane.T
     systematic = (of_known * stds**2) @ of_known.T
     floor = np.diag((1e-5 * np.abs(mean) + 1e-9) ** 2)
-    return Measurement.of_covariance(mean, noise + floor, systematic)
+    offset = of_known[:, 1] * tilt.correction
+    information = inverted(noise + floor)
+    return Measurement(mean, information, systematic, offset)
 
 
 def _solve(coefficients: Float64Array, known: Float64Array) -> Float64Array:

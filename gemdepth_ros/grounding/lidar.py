@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gemdepth_ros.geometry.robust_fit import LinearFit, robust_linear_fit
+from gemdepth_ros.geometry.robust_fit import IntArray, LinearFit, robust_linear_fit
 from gemdepth_ros.grounding.config import LidarConfig
 from gemdepth_ros.grounding.inputs import LidarScan
 from gemdepth_ros.grounding.reading import Reading, affine_measurement
@@ -16,6 +16,7 @@ from gemdepth_ros.grounding.scene import Scene
 from gemdepth_ros.grounding.track import Measurement
 from gemdepth_ros.interfaces import Float64Array, PinholeIntrinsics
 
+MAX_FITTED = 1500  # more points share their errors with these
 MIN_DEPTH_M = 0.5  # nearer returns are the vehicle itself
 # Errors of a network's disparity grow with it; a constant part rules beyond this distance.
 NOISE_FLOOR = 1.0 / 30.0  # [1/m]
@@ -113,10 +114,10 @@ def _usable(
         )
     kept = np.flatnonzero(inside)
     cell = np.rint(row[kept]).astype(np.int64) * width + np.rint(column[kept]).astype(np.int64)
-    order = np.argsort(-inverse[kept], kind='stable')
-    _, first = np.unique(cell[order], return_index=True)
-    kept, cell = kept[order[first]], cell[order[first]]
+    kept, cell = _nearest(kept, cell, inverse)
     kept = kept[scene.edges.ravel()[cell] < config.edge_spread]
+    if len(kept) > MAX_FITTED:
+        kept = kept[:: -(-len(kept) // MAX_FITTED)]
     disparity = scene.sample(column[kept], row[kept])
     known = np.isfinite(disparity)
     kept = kept[known]
@@ -126,6 +127,17 @@ def _usable(
             f'(of {int(inside.sum())} before edges were dropped)'
         )
     return _Points(column[kept], row[kept], x[kept], y[kept], inverse[kept], disparity[known])
+
+
+def _nearest(kept: IntArray, cell: IntArray, inverse: Float64Array) -> tuple[IntArray, IntArray]:
+    """Keep the nearest point of each cell: one sort of (cell, depth) packed in an integer."""
+    depth = (1e6 * (1.0 - np.minimum(inverse[kept] * MIN_DEPTH_M, 1.0))).astype(np.int64)
+    packed = cell * (1 << 20) + depth
+    order = np.argsort(packed)
+    sorted_cell = cell[order]
+    first = np.ones(len(order), np.bool_)
+    first[1:] = sorted_cell[1:] != sorted_cell[:-1]
+    return kept[order[first]], sorted_cell[first]
 
 
 def _fit(points: _Points, scene: Scene, rotation_std: float) -> LinearFit | None:
@@ -170,7 +182,8 @@ def _judge(fit: LinearFit, points: _Points, config: LidarConfig, known_scale: fl
     if off > config.max_rotation_deg and off > SIGNIFICANT * std:
         return Reading(
             message=f'lidar: the transform to the camera seems to be off by {off:.1f} deg '
-            f'(limit {config.max_rotation_deg} deg): calibrate it'
+            f'(limit {config.max_rotation_deg} deg): calibrate it',
+            revoked=True,
         )
     noise = fit.covariance[:2, :2] - fit.prior_covariance[:2, :2]
     scale_std = math.sqrt(fit.covariance[0, 0])

@@ -132,7 +132,7 @@ class PoseChain:
         return std
 
     def _in_dead_band(self, pose: ChainedPose, factor: float) -> bool:
-        """Whether nothing within the hold time is far from this pose."""
+        """Whether this pose is near the mean of the hold time, which noise hardly moves."""
         config = self.config
         recent = self._recent
         recent.append(pose)
@@ -140,7 +140,7 @@ class PoseChain:
             recent.popleft()
         others = np.stack([entry.session_from_camera for entry in recent])
         here = pose.session_from_camera
-        moved = float(np.linalg.norm(others[:, :3, 3] - here[:3, 3], axis=1).max())
+        moved = float(np.linalg.norm(others[:, :3, 3].mean(axis=0) - here[:3, 3]))
         self._longest = max(LONGEST_DECAY * self._longest, moved)
         cosine = (np.einsum('nij,ij->n', others[:, :3, :3], here[:3, :3]) - 1.0) / 2.0
         turned = math.degrees(math.acos(float(np.clip(cosine.min(), -1.0, 1.0))))

@@ -17,10 +17,12 @@ class Reading:
     Attributes:
         measurement: None when the frame says nothing.
         message: one line, or empty when nothing is wrong.
+        revoked: the source's calibration is wrong; when that repeats, so is all it said before.
     """
 
     measurement: Measurement | None = None
     message: str = ''
+    revoked: bool = False
 
 
 def affine_measurement(

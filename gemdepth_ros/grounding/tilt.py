@@ -42,7 +42,8 @@ class Tilt:
     """The camera against the ground.
 
     Attributes:
-        pitch: > 0 looks down [rad].
+        pitch: what mounting and gravity say of this frame; > 0 looks down [rad].
+        correction: what the direction of motion adds to it [rad].
         pitch_std: [rad].
         roll: > 0 right side low [rad].
         roll_std: [rad].
@@ -50,6 +51,7 @@ class Tilt:
     """
 
     pitch: float
+    correction: float
     pitch_std: float
     roll: float
     roll_std: float
@@ -119,13 +121,17 @@ def known_tilt(frame: GroundingInput, motion: Evidence | None, config: GroundPla
         pitch, roll = tilt_of(gravity)
         pitches.append(Evidence('gravity', pitch, frame.gravity_std_rad))
         rolls.append(Evidence('gravity', roll, frame.gravity_std_rad))
+    base = _combine('pitch', pitches, config.unknown_pitch_std_deg)[0]
     if motion is not None and config.motion_pitch:
         pitches.append(motion)
     pitch, pitch_std, pitch_message = _combine('pitch', pitches, config.unknown_pitch_std_deg)
+    if len(pitches) == 1:
+        pitch_std = math.hypot(pitch_std, math.radians(config.unchecked_pitch_std_deg))
     roll, roll_std, roll_message = _combine('roll', rolls, config.unknown_roll_std_deg)
     road = math.radians(config.road_std_deg)
     return Tilt(
-        pitch,
+        base,
+        pitch - base,
         math.hypot(pitch_std, road),
         roll,
         math.hypot(roll_std, road),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.stats import chi2
@@ -21,11 +21,14 @@ class Measurement:
         information: float64 [n, n], of the noise; may have rank below n.
         systematic: float64 [n, n] covariance of errors that are the same in every frame (mounting,
             calibration): they add to the result and never average out.
+        offset: float64 [n], what is known today of such errors; the newest one is added to the
+            state's mean, whenever it was measured. Empty: none.
     """
 
     mean: Float64Array
     information: Float64Array
     systematic: Float64Array
+    offset: Float64Array = field(default_factory=lambda: np.zeros(0))
 
     @classmethod
     def of_covariance(
@@ -55,9 +58,15 @@ class GaussianTrack:
         self.mean: Float64Array = np.zeros(len(self._loose))
         self.information: Float64Array = self._loose.copy()
         self.systematic: Float64Array = np.zeros_like(self._loose)
+        self._offset: Float64Array = np.zeros(len(self._loose))
         self.accepted_ns: int | None = None
         self._counted_ns: int | None = None
         self._refused_since_ns: int | None = None
+
+    @property
+    def value(self) -> Float64Array:
+        """Mean with the newest offset."""
+        return self.mean + self._offset
 
     @property
     def covariance(self) -> Float64Array:
@@ -93,6 +102,8 @@ class GaussianTrack:
         self.mean = mean
         self.information = information
         self.systematic = measurement.systematic
+        if len(measurement.offset):
+            self._offset = measurement.offset
         self.accepted_ns = self._counted_ns = now_ns
         self._refused_since_ns = None
         return True

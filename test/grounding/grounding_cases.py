@@ -66,7 +66,8 @@ def world_run(world: World, settings: GroundingConfig) -> tuple[GroundingState, 
     """Last state, truth and last frame of a synthetic drive."""
     estimator = GroundingEstimator(settings)
     state, frame = GroundingState(), None
-    for given, frame in world.inputs():
+    for given, seen in world.inputs():
+        frame = seen
         state = estimator.update(given)
     return state, world.truth(), frame
 
@@ -79,10 +80,16 @@ def stated_errors(world: World) -> World:
         pitch_error_rad=float(random.normal() * world.pitch_std_rad),
         height_error_m=float(random.normal() * world.height_std_m),
         roll_error_rad=float(random.normal() * math.radians(0.2)),
+        odometry_factor=1.0 + 0.01 * float(random.normal()),
+        sky_error=0.01 * float(random.normal()),
+        # Pairs of a metre: 3 % of the predicted baseline, as stated.
+        pose_noise_m=0.02 if 'parallax' in world.sources else 0.0,
     )
 
 
-FLAT = {'ground_plane': {'road_std_deg': 0.0, 'motion_pitch': False}}
+FLAT = {
+    'ground_plane': {'road_std_deg': 0.0, 'motion_pitch': False, 'unchecked_pitch_std_deg': 0.0}
+}
 ALIGNED = {'lidar': {'rotation_std_deg': 0.02}}
 
 SOURCES: dict[str, tuple[World, GroundingConfig]] = {
@@ -287,91 +294,48 @@ def motion_pitch(folder: Path) -> list[Row]:
 
 def wrong_inputs(seeds: int = 5) -> list[Row]:
     """What is done with inputs that are wrong beyond their stated standard deviations."""
-    plane = World(sources=('ground_plane',))
+    plane = World(sources=('ground_plane',), frames=40)
     checked = World(sources=('ground_plane', 'parallax', 'odometry'), **PARALLAX)
     both = config('ground_plane', 'parallax', 'odometry')
     moving = config('ground_plane')
+    standing = config('ground_plane', ground_plane={'motion_pitch': False})
+    trusted = config('ground_plane', **FLAT)
     degree = math.radians(1.0)
-    return [
-        _wrong(
-            'pitch 1 deg off, height + stated pitch, still camera',
-            replace(plane, pitch_error_rad=degree),
-            config('ground_plane', **FLAT),
-            seeds,
-        ),
-        _wrong(
-            'pitch 1 deg off, motion checks it',
-            replace(plane, pitch_error_rad=degree),
-            moving,
-            seeds,
-        ),
-        _wrong(
-            'pitch -1 deg off, motion checks it',
-            replace(plane, pitch_error_rad=-degree),
-            moving,
-            seeds,
-        ),
-        _wrong(
-            'pitch 1 deg off, parallax + odometry beside it',
-            replace(checked, pitch_error_rad=degree),
-            both,
-            seeds,
-        ),
-        _wrong(
-            'height 10 % off, stated 1 %, alone',
-            replace(plane, height_error_m=0.165),
-            moving,
-            seeds,
-        ),
-        _wrong(
-            'height 10 % off, stated 10 %, alone',
+    half = replace(checked, sources=('parallax', 'odometry'))
+    lidar = World(sources=('lidar',), lidar_turned_deg=1.0)
+    table = {
+        'pitch +1 deg, alone, trusted blindly': (_pitched(plane, degree), trusted),
+        'pitch +1 deg, alone, vehicle stands': (_pitched(plane, degree), standing),
+        'pitch +1 deg, motion checks it': (_pitched(plane, degree), moving),
+        'pitch -1 deg, motion checks it': (_pitched(plane, -degree), moving),
+        'pitch +1 deg, beside parallax + odometry': (_pitched(checked, degree), both),
+        'height +10 %, stated 1 %, alone': (replace(plane, height_error_m=0.165), moving),
+        'height +10 %, stated 10 %, alone': (
             replace(plane, height_error_m=0.165, height_std_m=0.165),
             moving,
-            seeds,
         ),
-        _wrong(
-            'height 10 % off, parallax + odometry beside it',
-            replace(checked, height_error_m=0.165),
-            both,
-            seeds,
-        ),
-        _wrong(
-            'odometry at half distance, parallax alone',
-            replace(checked, sources=('parallax', 'odometry'), odometry_factor=0.5),
+        'height +10 %, beside parallax + odometry': (replace(checked, height_error_m=0.165), both),
+        'odometry at half distance, parallax alone': (
+            replace(half, odometry_factor=0.5),
             config('parallax', 'odometry'),
-            seeds,
         ),
-        _wrong(
-            'odometry at half distance, ground plane beside it',
+        'odometry at half distance, beside ground plane': (
             replace(checked, odometry_factor=0.5),
             both,
-            seeds,
         ),
-        _wrong(
-            'odometry at half the frame rate',
-            replace(checked, sources=('parallax', 'odometry'), odometry_every=2),
+        'odometry at half the frame rate': (
+            replace(half, odometry_every=2),
             config('parallax', 'odometry'),
-            seeds,
         ),
-        _wrong(
-            'LiDAR 1 deg off',
-            World(sources=('lidar',), lidar_turned_deg=1.0),
-            config('lidar'),
-            seeds,
-        ),
-        _wrong(
-            'LiDAR 1 deg off, 16 rings',
-            World(sources=('lidar',), lidar_turned_deg=1.0, beams=16),
-            config('lidar'),
-            seeds,
-        ),
-        _wrong(
-            'LiDAR 1 deg off, 1 ring',
-            World(sources=('lidar',), lidar_turned_deg=1.0, beams=3),
-            config('lidar'),
-            seeds,
-        ),
-    ]
+        'LiDAR +1 deg, 64 rings': (lidar, config('lidar')),
+        'LiDAR +1 deg, 16 rings': (replace(lidar, beams=16), config('lidar')),
+        'LiDAR +1 deg, 1 ring': (replace(lidar, beams=3), config('lidar')),
+    }
+    return [_wrong(name, *case, seeds) for name, case in table.items()]
+
+
+def _pitched(world: World, error_rad: float) -> World:
+    return replace(world, pitch_error_rad=error_rad)
 
 
 def _wrong(name: str, world: World, settings: GroundingConfig, seeds: int) -> Row:
@@ -452,7 +416,8 @@ def _pitched_run(world: World, pitch_deg: float) -> tuple[GroundingState, Any, A
     """The drive's camera nods by itself; its horizon is shifted to add a constant pitch."""
     estimator = GroundingEstimator(config('ground_plane', **FLAT))
     state, frame = GroundingState(), None
-    for given, frame in world.inputs():
+    for given, seen in world.inputs():
+        frame = seen
         camera = given.camera
         assert camera is not None
         # Moving the principal point is a pitch, as far as a plane's rows can tell.

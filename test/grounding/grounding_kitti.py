@@ -108,7 +108,7 @@ def traffic(folder: Path, recipe: Recipe) -> Iterator[tuple[GroundingInput, Floa
                 odometry=(OdometrySample(stamp, odom),),
                 mounting=recipe.mounting,
             ),
-            depth[(depth > 0) & (depth < 80)],
+            depth[(depth > 5) & (depth < 60)],
         )
 
 

@@ -63,7 +63,8 @@ class World:
     pitch_error_rad: float = 0.0
     roll_error_rad: float = 0.0
     height_error_m: float = 0.0
-    pose_noise: float = 0.0  # of one step, session units
+    pose_noise_m: float = 0.0  # random walk per frame
+    sky_error: float = 0.0  # of the sky's disparity, as a part of its range
     height_std_m: float = 0.02
     pitch_std_rad: float = math.radians(0.2)
     extra: dict[str, object] = field(default_factory=dict)
@@ -79,7 +80,7 @@ class World:
         walked = np.zeros(3)
         for index in range(self.frames):
             frame = rendered(self.frames, self.height, self.width, self.seed % 5, index)
-            walked = walked + random.normal(0, 1, 3) * self.pose_noise / truth.factor
+            walked = walked + random.normal(0, 1, 3) * self.pose_noise_m / truth.factor
             yield self._input(frame, index, truth, random, walked), frame
 
     def _input(
@@ -95,6 +96,9 @@ class World:
         wrong = random.random(inverse.shape) < self.outliers
         noisy = inverse + random.normal(0, 1, inverse.shape) * self.noise * (inverse + 0.02)
         noisy[wrong] = random.uniform(0.0, 0.5, int(wrong.sum()))
+        clear = np.isinf(frame.depth_m[::step, ::step])
+        spread = float(np.ptp(np.percentile(inverse, (10, 90))))
+        noisy[clear & ~wrong] += self.sky_error * spread
         values = (truth.scale * noisy + truth.shift).astype(np.float32)
         pose = frame.world_from_camera.copy()
         session = pose.copy()

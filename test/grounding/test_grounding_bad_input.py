@@ -1,0 +1,186 @@
+"""Broken messages: one clear line each, nothing raised, and the state survives."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import grounding_cases as cases
+import numpy as np
+import pytest
+from grounding_worlds import CAMERA_FROM_LIDAR, World
+
+from gemdepth_ros.errors import ConfigError
+from gemdepth_ros.grounding import (
+    CoarseDisparity,
+    GroundingEstimator,
+    GroundingInput,
+    LidarScan,
+    OdometrySample,
+)
+from gemdepth_ros.interfaces import PinholeIntrinsics, ResetReason
+
+
+@pytest.fixture(scope='module')
+def frames() -> list[GroundingInput]:
+    world = World(sources=('lidar', 'odometry', 'sky'), frames=6)
+    return [given for given, _ in world.inputs()]
+
+
+def running(frames: list[GroundingInput], *sources: str) -> GroundingEstimator:
+    estimator = GroundingEstimator(cases.config(*sources))
+    for frame in frames[:5]:
+        state = estimator.update(frame)
+    assert not state.messages
+    return estimator
+
+
+def cloud(kind: str, scan: LidarScan) -> LidarScan:
+    points = np.asarray(scan.points)
+    if kind == 'empty':
+        return replace(scan, points=points[:0])
+    if kind == 'NaN':
+        return replace(scan, points=np.full_like(points, np.nan))
+    if kind == 'no fields':
+        return replace(scan, points=np.zeros(50, [('range', 'f4'), ('intensity', 'f4')]))
+    if kind == 'wrong frame':
+        return replace(scan, camera_from_lidar=np.diag([-1.0, 1.0, -1.0, 1.0]) @ CAMERA_FROM_LIDAR)
+    if kind == 'NaN transform':
+        return replace(scan, camera_from_lidar=np.full((4, 4), np.nan))
+    if kind == 'flat':
+        return replace(scan, points=points.ravel())
+    if kind == 'few':
+        return replace(scan, points=points[:5])
+    assert kind == 'zero stamp'
+    return replace(scan, stamp_ns=0)
+
+
+@pytest.mark.parametrize(
+    ('kind', 'says'),
+    [
+        ('empty', 'the cloud is empty'),
+        ('NaN', 'points are NaN'),
+        ('no fields', 'no field x, y, z, only range, intensity'),
+        ('wrong frame', 'none of'),
+        ('NaN transform', 'transform from the LiDAR to the camera is not finite'),
+        ('flat', r'must be \[N, 3\]'),
+        ('few', 'usable points in the image, 20 are needed'),
+        ('zero stamp', 'check its stamps'),
+    ],
+)
+def test_bad_cloud(frames: list[GroundingInput], kind: str, says: str) -> None:
+    estimator = running(frames, 'lidar')
+    assert frames[5].lidar is not None
+    state = estimator.update(replace(frames[5], lidar=cloud(kind, frames[5].lidar)))
+    assert len(state.messages) == 1
+    assert '\n' not in state.messages[0]
+    assert re.search(says, state.messages[0]), state.messages[0]
+    assert state.metric
+
+
+def test_cloud_with_some_nan_is_used(frames: list[GroundingInput]) -> None:
+    estimator = running(frames, 'lidar')
+    scan = frames[5].lidar
+    assert scan is not None
+    points = np.array(scan.points)
+    points[::3] = np.nan
+    state = estimator.update(replace(frames[5], lidar=replace(scan, points=points)))
+    assert state.metric
+    assert not state.messages
+
+
+def test_structured_cloud_is_used(frames: list[GroundingInput]) -> None:
+    estimator = running(frames, 'lidar')
+    scan = frames[5].lidar
+    assert scan is not None
+    points = np.asarray(scan.points)
+    named = np.zeros(len(points), [('x', 'f4'), ('y', 'f4'), ('z', 'f4'), ('ring', 'u2')])
+    for index, name in enumerate('xyz'):
+        named[name] = points[:, index]
+    state = estimator.update(replace(frames[5], lidar=replace(scan, points=named)))
+    assert not state.messages
+
+
+@pytest.mark.parametrize(
+    ('sample', 'says'),
+    [
+        ({'stamp_ns': 0}, 'has the stamp 0'),
+        ({'stamp_ns': 5}, 'away from the image'),
+        ({'odom_from_base': np.full((4, 4), np.nan)}, 'not finite'),
+        ({'odom_from_base': None}, 'neither a pose nor a finite speed'),
+        ({'odom_from_base': np.diag([1.0, 1, 1, 1]) + 1e4 * np.eye(4, k=3)}, 'is absurd'),
+    ],
+)
+def test_bad_odometry(frames: list[GroundingInput], sample: dict[str, Any], says: str) -> None:
+    estimator = running(frames, 'odometry', 'lidar')
+    bad = replace(frames[5].odometry[0], **sample)
+    state = estimator.update(replace(frames[5], odometry=(bad,)))
+    assert len(state.messages) == 1
+    assert says in state.messages[0]
+    assert state.metric
+    assert np.isfinite(state.translation_factor)
+
+
+def test_odometry_that_goes_back_in_time(frames: list[GroundingInput]) -> None:
+    estimator = running(frames, 'odometry')
+    old = OdometrySample(frames[3].stamp_ns, np.eye(4))
+    state = estimator.update(replace(frames[5], odometry=(old,)))
+    assert 'comes after one of' in state.messages[0]
+
+
+def test_camera_of_zeros_is_named_and_the_state_coasts(frames: list[GroundingInput]) -> None:
+    with pytest.raises(ConfigError, match='fx must be finite and > 0'):
+        PinholeIntrinsics(310, 94, 0.0, 0.0, 0.0, 0.0)
+    estimator = running(frames, 'lidar')
+    state = estimator.update(replace(frames[5], camera=None))
+    assert 'not calibrated' in state.messages[0]
+    assert state.metric
+
+
+def test_disparity_of_nan_is_named_and_the_state_coasts(frames: list[GroundingInput]) -> None:
+    estimator = running(frames, 'lidar')
+    nothing = CoarseDisparity.decimated(np.full((94, 310), np.nan, np.float32), 1)
+    state = estimator.update(replace(frames[5], disparity=nothing))
+    assert 'cells have a disparity' in state.messages[0]
+    assert state.metric
+
+
+def test_metric_ends_after_the_coasting_time(frames: list[GroundingInput]) -> None:
+    estimator = running(frames, 'lidar')
+    later = replace(frames[5], lidar=None, stamp_ns=frames[4].stamp_ns + 4_000_000_000)
+    coasting = estimator.update(later)
+    assert coasting.metric
+    earlier = estimator.update(replace(later, stamp_ns=later.stamp_ns + 500_000_000))
+    assert earlier.depth_std_at_20m > coasting.depth_std_at_20m
+    state = estimator.update(replace(later, stamp_ns=later.stamp_ns + 2_000_000_000))
+    assert not state.metric
+    assert not state.sources
+
+
+def test_reset_forgets_and_a_new_segment_only_doubts(frames: list[GroundingInput]) -> None:
+    estimator = running(frames, 'lidar')
+    before = estimator.update(replace(frames[5], lidar=None))
+    joined = estimator.update(replace(frames[5], lidar=None, segment=1))
+    assert joined.metric
+    assert joined.depth_std_at_20m > before.depth_std_at_20m
+    reset = estimator.update(replace(frames[5], lidar=None, reset=ResetReason.GAP))
+    assert not reset.metric
+
+
+def test_frame_that_goes_back_in_time_is_named(frames: list[GroundingInput]) -> None:
+    estimator = running(frames, 'lidar')
+    state = estimator.update(frames[2])
+    assert any('older than the one before' in message for message in state.messages)
+
+
+def test_parallax_without_an_image_says_so(frames: list[GroundingInput]) -> None:
+    estimator = GroundingEstimator(cases.config('parallax'))
+    state = estimator.update(frames[0])
+    assert state.messages == ('parallax: no image was given',)
+
+
+def test_ground_plane_without_a_height_says_so(frames: list[GroundingInput]) -> None:
+    estimator = GroundingEstimator(cases.config('ground_plane'))
+    state = estimator.update(replace(frames[0], mounting=None))
+    assert 'height of the camera above ground is unknown' in state.messages[0]
