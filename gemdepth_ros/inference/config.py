@@ -105,9 +105,10 @@ class StreamingConfig:
             raise ConfigError(f'input_size must be >= 14, got {self.input_size}')
         if not self.max_gap_s > 0:
             raise ConfigError(f'max_gap_s must be > 0, got {self.max_gap_s}')
-        if self.anchor_max_age < self.window:
+        span = self.window * self.stride
+        if self.anchor_max_age < span:
             raise ConfigError(
-                f'anchor_max_age ({self.anchor_max_age}) must be >= window ({self.window})'
+                f'anchor_max_age ({self.anchor_max_age}) must be >= window * stride ({span})'
             )
         if not 0 <= self.anchor_min_overlap <= 1:
             raise ConfigError(f'anchor_min_overlap must be 0..1, got {self.anchor_min_overlap}')

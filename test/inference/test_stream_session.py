@@ -157,7 +157,10 @@ def test_memory_is_flat(tiny_model: GemDepth, mode: Any) -> None:
         ({'input_size': 13}, 'input_size must be >= 14, got 13'),
         ({'max_gap_s': 0.0}, 'max_gap_s must be > 0, got 0'),
         ({'max_gap_s': float('nan')}, 'max_gap_s must be > 0, got nan'),
-        ({'window': 8, 'anchor_max_age': 7}, r'anchor_max_age \(7\) must be >= window \(8\)'),
+        (
+            {'window': 8, 'anchor_max_age': 7},
+            r'anchor_max_age \(7\) must be >= window \* stride \(8\)',
+        ),
         ({'lookahead': 7}, r'lookahead must be 0\.\.window - 2 \(6\), got 7'),
         ({'lookahead': 1, 'mode': 'causal'}, 'a causal frame never sees later ones'),
         ({'stride': 0}, 'stride must be >= 1, got 0'),
