@@ -120,7 +120,6 @@ def _check_output(output: Path, force: bool) -> None:
 
 
 def _pipeline_config(args: argparse.Namespace) -> PipelineConfig:
-    from gemdepth_ros.hub import CATALOGUE
     from gemdepth_ros.inference.config import StreamingConfig
     from gemdepth_ros.pipeline import (
         GroundingConfig,
@@ -135,14 +134,14 @@ def _pipeline_config(args: argparse.Namespace) -> PipelineConfig:
             'metres need both --scale and --translation-factor: depth and motion have factors of '
             'their own'
         )
-    entry = CATALOGUE.get(args.weights)
-    preset = args.preset or (entry.preset if entry else 'vitl' if args.weights else 'small')
+    if args.scale is not None and not args.weights:
+        raise ConfigError('random weights give no metres: --scale needs --weights')
     grounding = GroundingConfig()
     if args.scale is not None:
         manual = ManualConfig(True, args.scale, args.shift, args.translation_factor)
         grounding = GroundingConfig(manual=manual)
     return PipelineConfig(
-        network=NetworkConfig(preset, args.weights, args.device, args.dtype),
+        network=NetworkConfig(args.preset or 'auto', args.weights, args.device, args.dtype),
         streaming=StreamingConfig(mode=args.mode, window=args.window, input_size=args.input_size),
         grounding=grounding,
         products=ProductsConfig(max_depth_m=args.max_depth or DEFAULT_MAX_DEPTH_M),

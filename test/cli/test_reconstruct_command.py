@@ -27,7 +27,8 @@ from gemdepth_ros.interfaces import (  # noqa: E402
     ResetReason,
     VideoFrame,
 )
-from gemdepth_ros.model import GemDepthConfig  # noqa: E402
+from gemdepth_ros.model import GemDepth, GemDepthConfig  # noqa: E402
+from gemdepth_ros.model.checkpoint import published_state  # noqa: E402
 from gemdepth_ros.model.config import PRESETS  # noqa: E402
 from gemdepth_ros.synthetic import SyntheticDrive, SyntheticFrame  # noqa: E402
 
@@ -111,20 +112,26 @@ def test_frames_without_metres_or_lost_are_left_out(street: list[SyntheticFrame]
     assert (builder.used, builder.left_out) == (0, 2)
 
 
+@pytest.mark.parametrize('reason', [ResetReason.GAP, ResetReason.BACKWARD_TIME])
 def test_after_a_break_the_cloud_goes_on_from_the_last_pose(
-    street: list[SyntheticFrame],
+    street: list[SyntheticFrame], reason: ResetReason
 ) -> None:
+    """The pipeline's trajectory goes on after a gap, and starts anew when time jumps back."""
     builder = CloudBuilder(SETTINGS)
     for frame in street[:4]:
         builder.add(*known(frame))
-    before = street[3].world_from_camera
+    origin = street[3].world_from_camera if reason is ResetReason.BACKWARD_TIME else np.eye(4)
     for frame in street[4:]:
-        session = np.linalg.inv(before) @ frame.world_from_camera
-        reset = ResetReason.GAP if frame is street[4] else None
-        builder.add(*known(frame, odom_from_camera=session, reset=reset))
+        pose = np.linalg.inv(origin) @ frame.world_from_camera
+        reset = reason if frame is street[4] else None
+        builder.add(*known(frame, odom_from_camera=pose, reset=reset))
     assert builder.breaks == 1
-    heights, _ = road_of(builder)
-    assert np.percentile(np.abs(heights + CAMERA_HEIGHT_M), 95) < 0.1
+    assert builder.cloud is not None
+    whole = CloudBuilder(SETTINGS)
+    for frame in street:
+        whole.add(*known(frame))
+    assert whole.cloud is not None
+    np.testing.assert_allclose(builder.cloud.points()[0], whole.cloud.points()[0], atol=1e-9)
 
 
 def test_relative_sizes_come_from_the_first_frame(street: list[SyntheticFrame]) -> None:
@@ -203,11 +210,14 @@ def test_a_folder_without_metres_says_so(
 
 
 def test_a_bag_in_metres(
-    tiny_preset: None, tmp_path: Path, images: list[np.ndarray], capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / 'cloud.ply'
+    tiny_preset: None, tiny_model: GemDepth, tmp_path: Path, images: list[np.ndarray],
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    out, weights = tmp_path / 'cloud.ply', tmp_path / 'weights.pth'
+    torch.save(published_state(tiny_model), weights)
     source = bag(tmp_path / 'bag', images)
     words = ['reconstruct', str(source), '-o', str(out), *QUICK, *METRES, '--normals']
+    words += ['--weights', str(weights), '--preset', 'small']
     assert main([*words, '--max-frames', '4', '--max-depth', '60']) == 0
     said = capsys.readouterr().out
     assert '4 frames' in said
@@ -280,6 +290,10 @@ def test_of_several_image_topics_one_must_be_chosen(
         (['-o', 'cloud.pcd'], 'name it .ply'),
         (['-o', 'gone/cloud.ply'], 'gone must be an existing folder'),
         (['-o', 'cloud.ply', '--scale', '3'], 'both --scale and --translation-factor'),
+        (
+            ['-o', 'cloud.ply', '--scale', '3', '--translation-factor', '1'],
+            'random weights give no metres: --scale needs --weights',
+        ),
         (['-o', 'cloud.ply'], 'no video file or image folder at'),
     ],
 )

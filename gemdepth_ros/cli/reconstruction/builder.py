@@ -16,6 +16,7 @@ from gemdepth_ros.interfaces import (
     PipelineOutput,
     VideoFrame,
 )
+from gemdepth_ros.pipeline.metres import FRESH_START
 from gemdepth_ros.pipeline.products_config import EdgeFilter
 from gemdepth_ros.pipeline.surfaces import flying_pixels, normals
 
@@ -83,11 +84,12 @@ class CloudBuilder:
         """Add the points of one frame."""
         if output.reset is not None:
             self.breaks += 1
-            self._world_from_session = self._last
             logger.warning(
                 'the stream started anew (%s): the cloud goes on from the last pose',
                 output.reset.value,
             )
+        if output.reset in FRESH_START:  # after other resets the trajectory itself goes on
+            self._world_from_session = self._last
         self.guessed_cameras += output.camera_is_predicted
         metric = self._settings.metric
         if output.motion.metric == metric:

@@ -129,18 +129,20 @@ def _bag_frames(
                 info = _modern(item.message)
                 continue
             image_rgb = read_rgb(item.message)
-            camera = None
+            camera, valid = None, None
             if intrinsics is not None:
                 height, width = image_rgb.shape[:2]
                 camera = PinholeIntrinsics(width, height, *intrinsics)
             elif info is not None:
                 rectified = rectifier.apply(image_rgb, info)
                 image_rgb, camera = rectified.image_rgb, rectified.camera
+                valid = rectified.valid
                 if rectified.note and rectified.note not in told:
                     told.add(rectified.note)
                     note(f'{rectified.note}: the field of view is a guess of the network')
             header = item.message.header
-            yield VideoFrame(image_rgb, header_stamp_ns(item.message), header.frame_id, camera)
+            stamp_ns = header_stamp_ns(item.message)
+            yield VideoFrame(image_rgb, stamp_ns, header.frame_id, camera, valid=valid)
 
 
 def _first(reader: BagReader, topic: str) -> Any | None:
