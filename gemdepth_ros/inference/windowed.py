@@ -139,7 +139,7 @@ class WindowedPredictor:
         """Run the network on one window; frames beyond the end repeat the last one."""
         levels, frame_size, input_size = source.levels(window)
         rows, columns = grid_size(*input_size)
-        output = self._model.decode(levels, 1, rows, columns)
+        output = self._model.decode(levels, 1, rows, columns, camera_only=True)
         disparity = resize(output.disparity_BTHW, frame_size)[0]
         finite = torch.isfinite(disparity).all() & torch.isfinite(output.camera_from_world).all()
         if not bool(finite):

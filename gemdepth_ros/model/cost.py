@@ -153,4 +153,7 @@ class FlopCount:
 
     def windowed(self, frames: int, new: int) -> Stages:
         """One offline window of ``frames`` frames of which ``new`` were not encoded before."""
-        return self.dense(frames) | {'encoder': self.encoder(new)}
+        return self.dense(frames) | {
+            'encoder': self.encoder(new),
+            'global block': self._global_queries(frames, frames, frames),
+        }

@@ -152,6 +152,7 @@ class GemDepth(nn.Module):
         columns: int,
         *,
         frame_causal: bool = False,
+        camera_only: bool = False,
         chunk: int = 4,
     ) -> GemDepthOutput:
         """Run all that follows the encoder, on ``clips`` clips of equal length.
@@ -162,12 +163,15 @@ class GemDepth(nn.Module):
             rows: patch rows.
             columns: patch columns.
             frame_causal: every frame sees itself and earlier frames only.
+            camera_only: leave out the part of GEM that nothing uses; same result.
             chunk: frames that pass the head's full-resolution part at once.
         """
         frames = len(levels_FLC[3]) // clips
         check_frames(frames)
         patches_BTLC = levels_FLC[3].unflatten(0, (clips, frames))
-        features_BTD = self.geometry(patches_BTLC, rows, columns, frame_causal=frame_causal)
+        features_BTD = self.geometry(
+            patches_BTLC, rows, columns, frame_causal=frame_causal, camera_only=camera_only
+        )
         pose_dtype = self.camera_head.embed_pose.weight.dtype
         rounds = self.camera_head(features_BTD.to(pose_dtype), frame_causal=frame_causal)
         encoding_BT9 = activate(rounds[-1])

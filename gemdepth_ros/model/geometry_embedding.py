@@ -28,6 +28,13 @@ class GeometryEmbedding(nn.Module):
         self.frame_block = Block(width, heads, eps=1e-5, layer_scale=0.01, qk_norm=True)
         self.global_block = Block(width, heads, eps=1e-5, layer_scale=0.01, qk_norm=True)
 
+    def _camera_features_of_clips(self, tokens_BTPC: Tensor, rope: RopeTables) -> Tensor:
+        block, camera_BTC = self.global_block, tokens_BTPC[:, :, 0]
+        k_BNSH, v_BNSH = block.attn.key_value(block.norm1(tokens_BTPC.flatten(1, 2)), rope)
+        q_BNTH = block.attn.query(block.norm1(camera_BTC))
+        mixed_BTC = block.finish(camera_BTC, block.attn.attend(q_BNTH, k_BNSH, v_BNSH))
+        return torch.cat([camera_BTC, mixed_BTC], dim=-1)
+
     def rope(self, rows: int, columns: int, device: torch.device) -> RopeTables:
         """Position tables of one frame's tokens."""
         return rope_tables(rows, columns, self.head_width, special=SPECIAL_TOKENS, device=device)
@@ -68,9 +75,24 @@ class GeometryEmbedding(nn.Module):
         return torch.cat([camera_QC, mixed_1QC[0]], dim=-1)
 
     def forward(
-        self, patches_BTLC: Tensor, rows: int, columns: int, *, frame_causal: bool = False
+        self,
+        patches_BTLC: Tensor,
+        rows: int,
+        columns: int,
+        *,
+        frame_causal: bool = False,
+        camera_only: bool = False,
     ) -> Tensor:
-        """Return camera features [B, T, 2 C]: frame block and global block, concatenated."""
+        """Return camera features [B, T, 2 C]: frame block and global block, concatenated.
+
+        Args:
+            patches_BTLC: the encoder's last level.
+            rows: patch rows.
+            columns: patch columns.
+            frame_causal: every frame sees itself and earlier frames only.
+            camera_only: compute the global block for the camera tokens alone. Nothing else of it
+                is ever used, so the result is the same; the plain form is the one to compare with.
+        """
         clips, frames = patches_BTLC.shape[:2]
         rope = self.rope(rows, columns, patches_BTLC.device)
         parts = [self.frame_tokens(patches_BTLC[:, 0], True, rope)[:, None]]
@@ -81,6 +103,8 @@ class GeometryEmbedding(nn.Module):
         mask = None
         if frame_causal:
             mask = frame_causal_mask(frames, tokens_BTPC.shape[2], patches_BTLC.device)
+        if camera_only and not frame_causal:
+            return self._camera_features_of_clips(tokens_BTPC, rope.repeated(frames))
         mixed = self.global_block(tokens_BTPC.flatten(1, 2), rope.repeated(frames), mask)
         mixed_BTPC = mixed.unflatten(1, (frames, -1))
         return torch.cat([tokens_BTPC[:, :, 0], mixed_BTPC[:, :, 0]], dim=-1)

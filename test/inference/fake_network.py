@@ -60,7 +60,9 @@ class FakeNetwork:
         red = images_F3HW[:, 0].mean(dim=(1, 2)) * 0.229 + 0.485
         assert torch.allclose(red * 255, numbers % 256, atol=0.01)
 
-    def decode(self, levels: list[Tensor], clips: int, rows: int, columns: int) -> GemDepthOutput:
+    def decode(
+        self, levels: list[Tensor], clips: int, rows: int, columns: int, **_: object
+    ) -> GemDepthOutput:
         """Answer for one window."""
         self._held = [(ref, frames) for ref, frames in self._held if not ref.expired()]
         self.live_frames.append(sum(frames for _, frames in self._held))

@@ -32,7 +32,9 @@ class SpyNetwork:
         brightness_FLC = images_F3HW.mean(dim=(1, 2, 3))[:, None, None]
         return [brightness_FLC] * 4
 
-    def decode(self, levels: list[Tensor], clips: int, rows: int, columns: int) -> GemDepthOutput:
+    def decode(
+        self, levels: list[Tensor], clips: int, rows: int, columns: int, **_: object
+    ) -> GemDepthOutput:
         window = len(self.frames_seen)
         self.frames_seen.append(levels[0].flatten().tolist())
         slots = range(len(levels[0]))
