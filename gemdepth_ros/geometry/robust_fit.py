@@ -171,13 +171,13 @@ def _sandwich(
 
 
 def _grouped(score: Float64Array, clusters: IntArray | None) -> Float64Array:
-    """Sum scores by cluster; without enough clusters every row is its own."""
+    """Sum scores by cluster; of too few clusters, assume that all in one say the same."""
     if clusters is None:
         return score
     _, number = np.unique(clusters, return_inverse=True)
     groups = int(number.max()) + 1
     if groups < 2 * score.shape[1] + 2:
-        return score
+        return score * np.sqrt(len(score) / groups)
     return np.stack(
         [np.bincount(number, score[:, k], minlength=groups) for k in range(score.shape[1])],
         axis=1,

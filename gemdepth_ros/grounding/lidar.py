@@ -22,7 +22,7 @@ MIN_DEPTH_M = 0.5  # nearer returns are the vehicle itself
 NOISE_FLOOR = 1.0 / 30.0  # [1/m]
 # Relative standard deviation of the scale beyond which scale and shift cannot be told apart.
 DEGENERATE = 0.25
-SIGNIFICANT = 3.0
+SIGNIFICANT = 4.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from gemdepth_ros.grounding.inputs import BoolArray, CoarseDisparity
 from gemdepth_ros.interfaces import Float32Array, Float64Array, PinholeIntrinsics
 
 SLOPE_CELLS = 2  # half the distance over which slopes are taken
-TILES = (5, 8)  # rows and columns of tiles within which disparity errors may be correlated
+TILES = (5, 16)  # rows and columns of tiles within which disparity errors may be correlated
 
 
 class Scene:

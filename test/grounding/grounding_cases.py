@@ -184,9 +184,9 @@ def traffic_lidar(folder: Path, frames: int = kitti.FRAMES) -> list[Row]:
                 {
                     'sensor': sensor,
                     'disparity': quality,
-                    'AbsRel clip': float(np.mean(errors)),
-                    'worst frame': float(np.max(errors)),
-                    'standstill': float(np.max(errors[kitti.STANDSTILL :], initial=0.0)),
+                    'AbsRel clip': float(np.nanmean(errors)),
+                    'worst frame': float(np.nanmax(errors)),
+                    'standstill': float(np.nanmax([0.0, *errors[kitti.STANDSTILL :]])),
                     'stated std at 20 m': states[-1].depth_std_at_20m,
                     'metric': f'{sum(s.metric for s in states)}/{len(states)}',
                 }
