@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import xml.etree.ElementTree as ElementTree
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from pathlib import Path
@@ -47,6 +48,24 @@ def test_setup_py_and_cmake_have_the_same_executables() -> None:
     for name, target in SCRIPTS.items():
         assert f"'{name} = {target}'" in setup
         assert f'"{name}={target.removesuffix(":main")}"' in cmake
+
+
+def test_every_library_comes_from_rosdep_or_the_documented_pip_line() -> None:
+    """For a colcon workspace (docs/install.md); setup.py's list is for pip."""
+    setup = (REPO / 'setup.py').read_text().split('install_requires=[')[1].split(']')[0]
+    needed = set(re.findall(r"^ +'([\w-]+)>=", setup, re.MULTILINE))
+    declared = {
+        e.text for e in ElementTree.parse(REPO / 'package.xml').getroot().iter('exec_depend')
+    }
+    names = {'numpy', 'scipy', 'matplotlib', 'rich'}
+    rosdep = {name for name in names if f'python3-{name}' in declared}
+    rosdep |= {'PyYAML'} if 'python3-yaml' in declared else set()
+    lines = re.findall(
+        r'^ *pip install -c .*$', (REPO / 'docs' / 'install.md').read_text(), re.MULTILINE
+    )
+    by_pip = {re.sub(r"['<>=].*", '', word.lstrip("'")) for line in lines for word in line.split()}
+    assert needed
+    assert needed <= rosdep | by_pip
 
 
 def test_every_message_is_built() -> None:
@@ -128,9 +147,14 @@ def test_colcon_build(source: Path, tmp_path: Path, option: list[str]) -> None:
         '--install-base',
         tmp_path / 'install',
     ]
+    # The way of docs/install.md: an environment over the ROS, active while building.
+    environment = tmp_path / 'environment'
+    run(sys.executable, '-m', 'venv', '--without-pip', environment, cwd=tmp_path)
+    path = f'{environment}/bin{os.pathsep}{os.environ["PATH"]}'
     # Not on the path: the checkout, which would hide what is missing in the installed package.
     run('colcon', '--log-base', tmp_path / 'log', 'build', '--base-paths', source, *bases, *option,
-        cwd=tmp_path, PYTHONPATH=ros_python_path())  # fmt: skip
+        cwd=tmp_path, PYTHONPATH=ros_python_path(), PATH=path,
+        VIRTUAL_ENV=str(environment))  # fmt: skip
     prefix = tmp_path / 'install'
     if '--merge-install' not in option:
         prefix /= 'gemdepth_ros'
@@ -138,23 +162,30 @@ def test_colcon_build(source: Path, tmp_path: Path, option: list[str]) -> None:
     assert_complete(package)
     for file in ('launch/driving.launch.py', 'config/fastdds_shm.xml', 'package.xml'):
         assert (prefix / 'share' / 'gemdepth_ros' / file).is_file()
+    for name in SCRIPTS:
+        script = prefix / 'lib' / 'gemdepth_ros' / name
+        assert script.read_text().startswith(f'#!{environment}/bin/python')
+        assert os.access(script, os.X_OK)
     setup = f'. {tmp_path}/install/setup.bash && cd / && '
     starts = f'exec {prefix}/lib/gemdepth_ros/gemdepth-ros --version'
-    environment = {'PYTHONPATH': ros_python_path()}
-    found = run('bash', '-c', setup + starts, cwd=tmp_path, **environment)
+    found = run('bash', '-c', setup + starts, cwd=tmp_path, PYTHONPATH=ros_python_path())
     assert found == f'gemdepth-ros {__version__}\n'
     code = (
         'import gemdepth_ros; from gemdepth_ros.msg import Status; Status(mode="x"); '
         'print(gemdepth_ros.__file__)'
     )
-    found = run('bash', '-c', f"{setup} exec python3 -c '{code}'", cwd=tmp_path, **environment)
+    found = run('bash', '-c', f"{setup} exec python3 -c '{code}'",
+                cwd=tmp_path, PYTHONPATH=ros_python_path())  # fmt: skip
     assert Path(found.strip()) == package / '__init__.py'
-    assert os.access(prefix / 'lib' / 'gemdepth_ros' / 'depth_node', os.X_OK)
 
 
 def ros_python_path() -> str:
-    """The sourced PYTHONPATH without this checkout."""
-    entries = os.environ.get('PYTHONPATH', '').split(os.pathsep)
+    """The sourced PYTHONPATH without this checkout, and with the packages of this Python.
+
+    A ROS from PyPI lies there; a new environment knows them only from this path.
+    """
+    sourced = os.environ.get('PYTHONPATH', '').split(os.pathsep)
+    entries = [*sourced, sysconfig.get_path('purelib')]
     return os.pathsep.join(e for e in entries if e and Path(e).resolve() != REPO)
 
 
