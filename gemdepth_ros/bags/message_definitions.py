@@ -22,9 +22,12 @@ bool trained
 uint32 input_height
 uint32 input_width
 uint32 window_frames
+bool camera_predicted
 float32 latency_ms
 float32 latency_p50_ms
 float32 latency_p99_ms
+float32 stamp_latency_ms
+float32 stamp_latency_p99_ms
 uint64 frames_received
 uint64 frames_processed
 uint64 frames_dropped

@@ -70,6 +70,7 @@ class FrameProcessor:
         find_camera_info: FindCameraInfo,
         unwanted: Callable[[], bool],
         report: Callable[[str], None],
+        ros_now_ns: Callable[[], int],
     ) -> None:
         """Prepare for one stream.
 
@@ -81,6 +82,7 @@ class FrameProcessor:
             find_camera_info: from (stamp in ns, (height, width), frame) to a CameraInfo or None.
             unwanted: whether results are no longer wanted, because the node is stopping.
             report: told why a frame gave no output.
+            ros_now_ns: the present on the ROS clock [ns].
         """
         self._pipeline = pipeline
         self._sink = sink
@@ -89,6 +91,7 @@ class FrameProcessor:
         self._find_camera_info = find_camera_info
         self._unwanted = unwanted
         self._report = report
+        self._ros_now_ns = ros_now_ns
         self._missed = 0  # frames since the last one that the pipeline saw
 
     def process(self, item: QueuedImage, dropped: int) -> None:
@@ -116,17 +119,17 @@ class FrameProcessor:
             self._statistics.counter.failed()
             raise
         finally:
-            self._statistics.resets_are(self._pipeline.reset_counts)
+            self._statistics.resets_are(self._pipeline.reset_counts, at_frame=True)
         if self._unwanted():
             self._statistics.counter.dropped()
             return
         self._sink.publish(output)
-        self._statistics.published(output, item.arrived_s)
+        self._statistics.published(output, item.arrived_s, self._ros_now_ns())
 
     def reset(self) -> None:
         """Forget the past of the stream, on request."""
         self._pipeline.reset(ResetReason.REQUEST)
-        self._statistics.resets_are(self._pipeline.reset_counts)
+        self._statistics.resets_are(self._pipeline.reset_counts, at_frame=False)
 
     def _decode(self, item: QueuedImage) -> VideoFrame:
         stamp_ns = conversions.stamp_to_ns(item.message.header.stamp)

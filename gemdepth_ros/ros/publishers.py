@@ -91,6 +91,8 @@ class OutputPublishers:
             message = conversions.depth_message(output.depth_m, encoding, stamp_ns, frame_id)
             self._publishers[METRIC_DEPTH].publish(message)
         self._send_camera_info(METRIC_INFO, output)
+        if output.camera_is_predicted:
+            return  # a guessed field of view gives no metres sideways: no cloud
         self._send_cloud(METRIC_POINTS, output)
 
     def _publish_relative(self, output: PipelineOutput) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -15,6 +16,9 @@ from gemdepth_ros.pipeline.measurements import (
     LatencyWindow,
     RateMeter,
 )
+
+RECENT_FRAMES = 20  # how far back resets count as repeated
+LARGEST_STAMP_LATENCY_S = 10.0  # an older stamp is of another clock: a bag's, a counter
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class OutputFacts:
         window_frames: frames behind the output.
         grounding: what is known about metres.
         fov_ratio: given over predicted horizontal field of view; NaN when not both are known.
+        camera_predicted: whether the intrinsics are only the predicted field of view.
     """
 
     stamp_ns: int
@@ -36,6 +41,7 @@ class OutputFacts:
     window_frames: int
     grounding: GroundingState
     fov_ratio: float
+    camera_predicted: bool = False
 
     @classmethod
     def of(cls, output: PipelineOutput) -> OutputFacts:
@@ -51,6 +57,7 @@ class OutputFacts:
             window_frames=output.window_frames,
             grounding=output.grounding,
             fov_ratio=fov_ratio,
+            camera_predicted=output.camera_is_predicted,
         )
 
 
@@ -67,6 +74,8 @@ class Snapshot:
         trained: False: the output means nothing.
         counts: where the frames are.
         latency: callback to publish [ms].
+        stamp_latency: capture stamp to publish on the ROS clock [ms]; NaN where stamps are not of
+            that clock.
         input_hz: images per second.
         output_hz: outputs per second.
         image_age_s: time since the last image, or since activation when none came [s].
@@ -75,8 +84,9 @@ class Snapshot:
         problem_age_s: time since then; NaN when there was none [s].
         camera_note: why the camera's intrinsics are not known; empty when they are.
         rectification: how the rectification was decided.
-        resets: how often each reason occurred.
+        resets: how often each reason occurred since activation.
         last_reset: the newest reason; empty before the first.
+        recent_resets: for each of the last frames the reason of its reset, or ''.
         losses_counted: whether images that were lost on the way can be seen.
         newest: about the newest output; None before the first.
     """
@@ -89,6 +99,7 @@ class Snapshot:
     trained: bool = False
     counts: FrameCounts = field(default_factory=FrameCounts)
     latency: LatencySummary = field(default_factory=LatencySummary)
+    stamp_latency: LatencySummary = field(default_factory=LatencySummary)
     input_hz: float = 0.0
     output_hz: float = 0.0
     image_age_s: float = math.nan
@@ -99,6 +110,7 @@ class Snapshot:
     rectification: str = ''
     resets: Mapping[str, int] = field(default_factory=dict)
     last_reset: str = ''
+    recent_resets: tuple[str, ...] = ()
     losses_counted: bool = True
     newest: OutputFacts | None = None
 
@@ -109,7 +121,12 @@ class NodeStatistics:
     Every field is replaced as a whole, so a reader sees an old or a new value, nothing between.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, resets_before: Mapping[ResetReason, int] | None = None) -> None:
+        """Begin to count.
+
+        Args:
+            resets_before: the pipeline's reset counts at this moment; they are not this stream's.
+        """
         self.counter = FrameCounter()
         self.latency = LatencyWindow()
         self.image_topic = ''
@@ -121,7 +138,10 @@ class NodeStatistics:
         self._arrivals = RateMeter()
         self._outputs = RateMeter()
         self._problem: tuple[float, str] | None = None
+        self._resets_before = dict(resets_before or {})
         self._resets: dict[str, int] = {}
+        self._recent_resets: deque[str] = deque(maxlen=RECENT_FRAMES)
+        self._stamp_latency = LatencyWindow()
         self._newest: OutputFacts | None = None
 
     def arrived(self, time_s: float, lost_before: int) -> None:
@@ -133,21 +153,42 @@ class NodeStatistics:
         """Note why a frame gave no output."""
         self._problem = (time.monotonic(), text)
 
-    def resets_are(self, counts: Mapping[ResetReason, int]) -> None:
-        """Take over the pipeline's reset counts; the reason that grew is the newest."""
-        now = {reason.value: count for reason, count in dict(counts).items() if count}
+    def resets_are(self, counts: Mapping[ResetReason, int], *, at_frame: bool) -> None:
+        """Take over the pipeline's reset counts; the reason that grew is the newest.
+
+        Args:
+            counts: by reason, since the pipeline exists.
+            at_frame: whether a frame has been worked on since the last call.
+        """
+        since = {r.value: count - self._resets_before.get(r, 0) for r, count in counts.items()}
+        now = {name: count for name, count in since.items() if count}
         grown = [name for name, count in now.items() if count > self._resets.get(name, 0)]
         if grown:
             self.last_reset = grown[-1]
+        if at_frame:
+            self._recent_resets.append(grown[-1] if grown else '')
         self._resets = now
 
-    def published(self, output: PipelineOutput, arrived_s: float) -> None:
-        """Note an output that has been published."""
+    def published(self, output: PipelineOutput, arrived_s: float, ros_now_ns: int) -> None:
+        """Note an output that has been published.
+
+        Args:
+            output: the output.
+            arrived_s: when its image arrived, on the steady clock [s].
+            ros_now_ns: the present on the ROS clock [ns].
+        """
         now_s = time.monotonic()
+        self._note_stamp_latency((ros_now_ns - output.stamp_ns) * 1e-9)
         self.latency.add((now_s - arrived_s) * 1e3)
         self._outputs.add(now_s)
         self._newest = OutputFacts.of(output)
         self.counter.processed()
+
+    def _note_stamp_latency(self, latency_s: float) -> None:
+        if 0 <= latency_s <= LARGEST_STAMP_LATENCY_S:
+            self._stamp_latency.add(latency_s * 1e3)
+        else:  # stamps of another clock say nothing, and neither do the ones before
+            self._stamp_latency = LatencyWindow()
 
     def snapshot(self) -> Snapshot:
         """Return the work so far; state, fault and weights are the node's to add."""
@@ -158,6 +199,7 @@ class NodeStatistics:
             time_s=now_s,
             counts=self.counter.snapshot(),
             latency=self.latency.summary(),
+            stamp_latency=self._stamp_latency.summary(),
             input_hz=self._arrivals.rate_hz(now_s),
             output_hz=self._outputs.rate_hz(now_s),
             image_age_s=now_s - (self._started_s if last_s is None else last_s),
@@ -168,6 +210,7 @@ class NodeStatistics:
             rectification=self.rectification,
             resets=self._resets,
             last_reset=self.last_reset,
+            recent_resets=tuple(self._recent_resets),
             losses_counted=self.losses_counted,
             newest=self._newest,
         )

@@ -16,6 +16,8 @@ def status_message(now: Snapshot) -> Any:
     message.latency_ms = now.latency.newest_ms
     message.latency_p50_ms = now.latency.p50_ms
     message.latency_p99_ms = now.latency.p99_ms
+    message.stamp_latency_ms = now.stamp_latency.newest_ms
+    message.stamp_latency_p99_ms = now.stamp_latency.p99_ms
     counts = now.counts
     message.frames_received = counts.received
     message.frames_processed = counts.processed
@@ -31,6 +33,7 @@ def status_message(now: Snapshot) -> Any:
         message.header = header(now.newest.stamp_ns, now.newest.frame_id)
         message.input_height, message.input_width = now.newest.network_size
         message.window_frames = now.newest.window_frames
+        message.camera_predicted = now.newest.camera_predicted
     _fill_grounding(message, now.newest.grounding if now.newest else GroundingState())
     return message
 

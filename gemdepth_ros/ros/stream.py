@@ -59,6 +59,7 @@ class Stream:
             self._find_camera_info,
             self._unwanted,
             self._report,
+            lambda: int(node.get_clock().now().nanoseconds),
         )
         self.worker = Worker(self._queue, self._work, on_failure, name='depth_worker')
         self._timer = node.create_timer(

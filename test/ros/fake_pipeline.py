@@ -106,8 +106,8 @@ class FakePipeline:
     def _output(self, frame, request, reset):
         height, width = frame.image_rgb.shape[:2]
         disparity = frame.image_rgb.mean(axis=2, dtype=np.float32) + 1
-        config = self.config.grounding
-        metric = config.source == 'manual'
+        config = self.config.grounding.manual
+        metric = config.enabled
         depth = config.scale / (disparity - config.shift) if metric else 1 / disparity
         depth = depth.astype(np.float32)
         predicted = PinholeIntrinsics(width, height, width, width, width / 2, height / 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,10 +13,11 @@ pytestmark = pytest.mark.ros
 
 from gemdepth_ros.interfaces import GroundingState  # noqa: E402
 from gemdepth_ros.pipeline.measurements import FrameCounts, LatencySummary  # noqa: E402
-from gemdepth_ros.ros.diagnostics import ERROR, OK, WARN, status_message, verdict_on  # noqa: E402
+from gemdepth_ros.ros.diagnostics import status_message, status_name  # noqa: E402
 from gemdepth_ros.ros.node_config import NodeConfig  # noqa: E402
 from gemdepth_ros.ros.statistics import OutputFacts, Snapshot  # noqa: E402
 from gemdepth_ros.ros.status import status_message as ros_status  # noqa: E402
+from gemdepth_ros.ros.verdict import ERROR, OK, WARN, verdict_on  # noqa: E402
 
 METRIC = GroundingState(metric=True, scale=5.0, shift=0.1, sources=('manual',))
 NEWEST = OutputFacts(1, 'cam', (70, 140), 8, METRIC, 1.02)
@@ -52,15 +54,68 @@ def test_all_well():
         ({'image_age_s': 3.0, 'counts': FrameCounts()}, 'no image ever on /image'),
         ({'camera_note': 'no camera_info for this image'}, 'no camera_info'),
         ({'last_problem': 'image rejected: x', 'problem_age_s': 1.0}, 'image rejected: x'),
-        ({'latency': LatencySummary(50, 50, 1500)}, 'p99 is 1500 ms'),
+        ({'latency': LatencySummary(50, 50, 1500)}, 'is 1500 ms, more than 1000'),
         ({'newest': replace(NEWEST, grounding=GroundingState())}, 'relative, not metres'),
+        ({'latency': LatencySummary(50, 50, 1500)}, 'from arrival'),
+        ({'stamp_latency': LatencySummary(50, 50, 1700)}, 'from the image stamp is 1700 ms'),
         ({'newest': replace(NEWEST, fov_ratio=1.33)}, '1.33 times'),
+        ({'newest': replace(NEWEST, camera_predicted=True)}, '~/points is withheld'),
+        (
+            {'newest': replace(NEWEST, grounding=replace(METRIC, messages=('no LiDAR points',)))},
+            'no LiDAR points',
+        ),
+        ({'recent_resets': ('', 'backward_time') * 3}, '3 of the last 6'),
+        ({'recent_resets': ('backward_time',) * 3}, '(backward_time); stamps do not advance'),
+        ({'recent_resets': ('gap',) * 20}, 'streaming.max_gap_s'),
+        ({'recent_resets': ('size_change',) * 4 + ('gap',)}, '(size_change)'),
+        ({'recent_resets': ('request',) * 3}, '(request); depth and motion cannot settle'),
     ],
 )
 def test_warnings(changes, words):
     found = verdict(**changes)
     assert found.level == WARN
     assert words in found.message
+
+
+def test_the_loop_of_a_bag_is_no_repeated_reset():
+    assert verdict(recent_resets=('backward_time',) + ('',) * 19).level == OK
+
+
+SLOW = FrameCounts(received=100, processed=30, dropped=70)
+
+
+def test_a_network_that_cannot_follow_is_said_with_the_remedies():
+    found = verdict(input_hz=10.0, output_hz=3.0, counts=SLOW)
+    assert found.level == WARN
+    assert '3.0 outputs per second from 10.0 images' in found.message
+    for remedy in ('input_size', 'streaming.window', 'causal', 'network.device'):
+        assert remedy in found.message
+    assert found.values['share dropped (%)'] == '70.0'
+
+
+@pytest.mark.parametrize(
+    'changes',
+    [
+        {'output_hz': 8.0, 'counts': SLOW},
+        {'counts': FrameCounts(received=100, processed=30, rejected=70)},
+        {'counts': FrameCounts(received=100, processed=30, dropped=5, rejected=65)},
+        {'counts': FrameCounts(received=3, processed=1, dropped=2)},
+    ],
+)
+def test_what_is_not_the_networks_pace_is_not_blamed_on_it(changes):
+    assert verdict(**{'input_hz': 10.0, 'output_hz': 3.0, **changes}).level == OK
+
+
+def test_lost_images_are_not_blamed_on_the_network():
+    counts = FrameCounts(received=100, processed=30, dropped=70, lost=70)
+    found = verdict(input_hz=10.0, output_hz=3.0, counts=counts)
+    assert 'outputs per second' not in found.message
+    assert 'were lost' in found.message
+
+
+def test_relative_depth_needs_no_calibration_for_its_points():
+    relative = replace(NEWEST, grounding=GroundingState(), camera_predicted=True)
+    assert 'withheld' not in verdict(newest=relative).message
 
 
 def test_a_problem_is_forgotten_after_a_while():
@@ -99,13 +154,29 @@ def test_an_inactive_node_is_not_blamed_for_silence():
 
 
 def test_message_of_a_verdict():
-    message = status_message('depth_node: stream', verdict(trained=False))
-    assert message.level == b'\x01'
+    message = status_message('depth_node: stream', 'cam', verdict(trained=False))
+    assert (message.level, message.hardware_id) == (b'\x01', 'cam')
     assert {v.key: v.value for v in message.values}['mode'] == 'sliding'
 
 
+def test_two_cameras_have_diagnostics_of_two_names():
+    node = SimpleNamespace(get_fully_qualified_name=lambda: '/front/depth_node')
+    assert status_name(node) == 'front/depth_node: stream'
+
+
 def test_status_message_carries_the_numbers():
-    message = ros_status(replace(GOOD, resets={'gap': 2, 'request': 1}, last_reset='gap'))
+    stamped = LatencySummary(60, 61, 62)
+    message = ros_status(
+        replace(
+            GOOD,
+            resets={'gap': 2, 'request': 1},
+            last_reset='gap',
+            stamp_latency=stamped,
+            newest=replace(NEWEST, camera_predicted=True),
+        )
+    )
+    assert (message.stamp_latency_ms, message.stamp_latency_p99_ms) == (60, 62)
+    assert message.camera_predicted
     assert (message.frames_received, message.frames_dropped) == (100, 10)
     assert (message.resets, message.last_reset_reason) == (3, 'gap')
     assert dict(zip(message.reset_reasons, message.reset_counts, strict=True)) == {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from types import MappingProxyType
 
@@ -167,7 +168,9 @@ def test_relative_products_have_the_images_stamp_frame_and_size(world):
     found = bench.diagnosis()
     assert found.level == b'\x01'
     assert 'relative, not metres' in found.message
+    assert (found.name, found.hardware_id) == ('depth_node: stream', FRAME)
     assert not bench.status().metric
+    assert not bench.status().camera_predicted
 
 
 def test_metric_products_exist_only_with_grounding(world):
@@ -249,6 +252,44 @@ def test_missing_camera_info_still_gives_relative_depth_and_says_so(world):
     wait_for(lambda: bench.listener.stamps(f'{NODE}/relative/depth') == [stamp_ns])
     assert bench.pipeline.frames[0].camera is None
     assert 'no camera_info for this image' in bench.diagnosis().message
+
+
+def test_a_metric_cloud_needs_a_calibrated_camera(world):
+    bench = Bench(
+        world,
+        METRIC,
+        camera={'info': False},
+        grounding__manual__enabled=True,
+        grounding__manual__scale=500.0,
+    )
+    stamps = [bench.send() for _ in range(2)]
+    wait_for(lambda: bench.listener.stamps(f'{NODE}/depth/image_rect') == stamps)
+    found = bench.diagnosis()
+    assert '~/points is withheld: a cloud in metres needs a calibrated' in found.message
+    assert bench.status().camera_predicted
+    assert bench.listener.messages[f'{NODE}/points'] == []
+
+
+def test_stamps_that_do_not_advance_are_said(world):
+    bench = Bench(world)
+    for _ in range(5):
+        bench.send(step_s=0.0)
+    assert '4 of the last 5 images started the stream anew (backward_time)' in (
+        bench.diagnosis().message
+    )
+
+
+def test_latency_from_the_stamp_is_told_where_stamps_are_of_this_clock(world):
+    bench = Bench(world)
+    bench.send()
+    assert math.isnan(bench.status().stamp_latency_ms), 'a stamp of 1970'
+    late_ms = 700
+    bench.stamp_ns = time.time_ns() - late_ms * 1_000_000
+    bench.send(step_s=0.0)
+    status = bench.status()
+    assert late_ms <= status.stamp_latency_ms < late_ms + 5000
+    assert status.stamp_latency_p99_ms == status.stamp_latency_ms
+    assert status.latency_ms < late_ms
 
 
 def test_camera_info_a_moment_later_is_waited_for(world):
