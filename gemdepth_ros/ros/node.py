@@ -94,7 +94,8 @@ class GemDepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
     @property
     def busy(self) -> bool:
         """Whether a worker is still at a frame, be it one that nobody waits for."""
-        return self._stream is not None and self._stream.worker.alive
+        stream = self._stream  # once: the worker's end sets it to None, on its own thread
+        return stream is not None and stream.worker.alive
 
     # ---- transitions
 
@@ -119,7 +120,7 @@ class GemDepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
         if self.busy:
             raise GemDepthError('a frame from before the last stop is still in work; try again')
         self._fault = ''
-        self._statistics = NodeStatistics()
+        self._statistics = NodeStatistics(self._pipeline.reset_counts)
         result = super().on_activate(state)  # enables the publishers
         self._stream = Stream(
             self,
@@ -178,10 +179,11 @@ class GemDepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
             self._outputs = None
         if self._pipeline is not None:
             pipeline, self._pipeline = self._pipeline, None
-            if self._stream is None:
+            stream = self._stream  # once, as in `busy`
+            if stream is None:
                 pipeline.close()
             else:
-                self._stream.worker.when_ended(lambda: self._free(pipeline))
+                stream.worker.when_ended(lambda: self._free(pipeline))
 
     def _free(self, pipeline: Pipeline) -> None:
         """Close the pipeline and forget the stream, which refers to it."""

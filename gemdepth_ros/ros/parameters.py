@@ -62,14 +62,15 @@ class NodeParameters:
         """Accept a change that takes effect; refuse every other one with the reason."""
         ours = {field.name: field for field in FIELDS}
         changes = {p.name: p.value for p in parameters if p.name in ours}
-        late = [name for name in changes if not ours[name].live]
-        if late and self._configured():
-            return SetParametersResult(
-                successful=False,
-                reason=f'{", ".join(late)} is read while configuring: clean the node up first',
-            )
         try:
-            values = self._values(changes)
+            before, values = self._values({}), self._values(changes)
+            fixed = [name for name in changes if not ours[name].live]
+            late = [name for name in fixed if not _same(before[name], values[name])]
+            if late and self._configured():
+                return SetParametersResult(
+                    successful=False,
+                    reason=f'{", ".join(late)} is read while configuring: clean the node up first',
+                )
             node_config = build_config(NodeConfig, values)
             build_config(PipelineConfig, values)
         except ConfigError as error:
@@ -91,6 +92,10 @@ class NodeParameters:
             near = [f.name for f in FIELDS if f.name.rsplit('.', 1)[-1] == name.rsplit('.', 1)[-1]]
             hint = f'; did you mean {" or ".join(near)}?' if near else ''
             self._node.get_logger().warning(f'unknown parameter {name!r} is ignored{hint}')
+
+
+def _same(a: Any, b: Any) -> bool:
+    return bool(a == b or (a != a and b != b))  # NaN is the default of what nobody knows
 
 
 def _declare(node: Node, field: ConfigField) -> None:

@@ -227,7 +227,9 @@ def test_a_parameter_of_the_wrong_type_is_named(make):
 
 
 def test_yaml_types_are_understood(make):
-    node = make(grounding__manual__enabled=True, grounding__manual__scale=30, input_is_rectified=True)
+    node = make(
+        grounding__manual__enabled=True, grounding__manual__scale=30, input_is_rectified=True
+    )
     assert node.trigger_configure() == SUCCESS
     assert node.made[0].config.grounding.manual.scale == 30.0
     assert node._settings.node_config.input_is_rectified == 'true'
@@ -245,6 +247,13 @@ def test_changes_take_effect_or_are_refused_with_the_reason(make):
     result = node.set_parameters([Parameter('streaming.window', value=8)])[0]
     assert not result.successful
     assert 'streaming.window is read while configuring' in result.reason
+    unchanged = [
+        Parameter('streaming.window', value=4),
+        Parameter('grounding.manual.scale', value=float('nan')),
+        Parameter('camera_info_tolerance_s', value=2.0),
+    ]
+    assert node.set_parameters_atomically(unchanged).successful, 'nothing would come too late'
+    assert node._settings.node_config.camera_info_tolerance_s == 2.0
     result = node.set_parameters([Parameter('stale_after_s', value=7.5)])[0]
     assert result.successful
     assert node._settings.node_config.stale_after_s == 7.5
@@ -298,6 +307,38 @@ def test_a_frame_that_outlasts_the_stop_is_thrown_away(make):
     assert (counts(node).processed, counts(node).dropped) == (0, 1)
     wait_for(lambda: not node.busy)
     assert node.trigger_configure() == SUCCESS
+
+
+def test_busy_survives_the_end_of_the_worker_at_any_moment(make, monkeypatch):
+    """The worker's end sets the stream to None on its own thread, between two lines of `busy`."""
+    node = make()
+    node.autostart()
+    reads = [node._stream]
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            GemDepthNode,
+            '_stream',
+            property(lambda _: reads.pop() if reads else None),
+            raising=False,
+        )
+        assert node.busy
+        assert not node.busy
+
+
+def test_resets_are_counted_since_the_activation(make):
+    node = make()
+    node.autostart()
+    feed(node, stamp_ns=10**9)
+    wait_for(lambda: counts(node).processed == 1)
+    feed(node, stamp_ns=10**9)
+    wait_for(lambda: counts(node).processed == 2)
+    assert node._snapshot().resets == {'backward_time': 1}
+    assert node.trigger_deactivate() == SUCCESS
+    assert node.trigger_activate() == SUCCESS
+    feed(node, stamp_ns=10**9 + 1)
+    wait_for(lambda: counts(node).processed == 1)
+    assert node._snapshot().resets == {}
+    assert node._snapshot().last_reset == ''
 
 
 def test_unknown_parameters_are_named(make, capfd):
