@@ -177,7 +177,7 @@ def _grouped(score: Float64Array, clusters: IntArray | None) -> Float64Array:
     _, number = np.unique(clusters, return_inverse=True)
     groups = int(number.max()) + 1
     if groups < 2 * score.shape[1] + 2:
-        return score * np.sqrt(len(score) / groups)
+        return score * float(np.sqrt(len(score) / groups))
     return np.stack(
         [np.bincount(number, score[:, k], minlength=groups) for k in range(score.shape[1])],
         axis=1,
