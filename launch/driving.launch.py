@@ -1,7 +1,7 @@
 """Start the depth node on a driving camera: rectified images in; depth, cloud, motion and TF out.
 
     ros2 launch gemdepth_ros driving.launch.py image:=/kitti/camera_color_left/image_raw \
-        camera_info:=/kitti/camera_color_left/camera_info weights:=gemdepth-vitl network:=vitl
+        camera_info:=/kitti/camera_color_left/camera_info weights:=gemdepth-vitl
 
 Starts one process, the lifecycle node ``gemdepth_ros/depth_node``. Arguments:
 
@@ -10,7 +10,7 @@ Starts one process, the lifecycle node ``gemdepth_ros/depth_node``. Arguments:
     namespace     namespace of the node                          ('')
     params_file   YAML file with the node's parameters           (config/driving.yaml)
     weights       weights: a file, or a name that `gemdepth-ros weights list` shows
-    network       network that the weights belong to: vitl or small
+    network       network: auto (the one that the weights fit), vitl or small
     tf_mode       what goes to /tf: none or camera
     autostart     configure and activate by itself; with false a lifecycle manager does
     use_sim_time  take time from /clock, as when a bag is played with --clock
@@ -19,20 +19,23 @@ Starts one process, the lifecycle node ``gemdepth_ros/depth_node``. Arguments:
 What has no default above keeps the value of ``params_file`` unless it is given. Without weights
 the network is a seeded one whose output means nothing; ~/status says so.
 
-Also sets FASTRTPS_DEFAULT_PROFILES_FILE to config/fastdds_shm.xml unless it is set: the default
-shared memory of Fast DDS is too small for images. The camera driver needs the same setting.
+Also sets FASTRTPS_DEFAULT_PROFILES_FILE (read by Fast DDS 2: Humble to Jazzy) and
+FASTDDS_DEFAULT_PROFILES_FILE (Fast DDS 3: Kilted and later) to config/fastdds_shm.xml unless one
+of them is set: the default shared memory of Fast DDS is too small for images. The camera driver
+needs the same setting.
 """
 
 import os
 
 from ament_index_python.packages import get_package_share_directory
-from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode
 
+from launch import LaunchDescription
+
 SHARE = get_package_share_directory('gemdepth_ros')
-PROFILES = 'FASTRTPS_DEFAULT_PROFILES_FILE'
+PROFILES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 
 # (name, default, help)
 ARGUMENTS = (
@@ -44,7 +47,7 @@ ARGUMENTS = (
 # (name, parameter of the node, type, help): when given, it goes before that of params_file.
 PARAMETERS = (
     ('weights', 'network.weights', str, 'weights: a file or a known name'),
-    ('network', 'network.preset', str, 'network of the weights: vitl or small'),
+    ('network', 'network.preset', str, 'network of the weights: auto, vitl or small'),
     ('tf_mode', 'tf_mode', str, 'what goes to /tf: none or camera'),
     ('autostart', 'autostart', bool, 'start without a lifecycle manager: true or false'),
     ('use_sim_time', 'use_sim_time', bool, 'take time from /clock: true or false'),
@@ -85,7 +88,8 @@ def depth_node(context):
 
 def generate_launch_description():
     """Return what ``ros2 launch gemdepth_ros driving.launch.py`` starts."""
-    profile = os.environ.get(PROFILES) or os.path.join(SHARE, 'config', 'fastdds_shm.xml')
+    given = [os.environ[name] for name in PROFILES if os.environ.get(name)]
+    profile = given[0] if given else os.path.join(SHARE, 'config', 'fastdds_shm.xml')
     return LaunchDescription(
         [
             *(DeclareLaunchArgument(n, default_value=d, description=h) for n, d, h in ARGUMENTS),
@@ -93,7 +97,11 @@ def generate_launch_description():
                 DeclareLaunchArgument(name, default_value='', description=text)
                 for name, _, _, text in PARAMETERS
             ),
-            SetEnvironmentVariable(PROFILES, profile),
+            *(
+                SetEnvironmentVariable(name, profile)
+                for name in PROFILES
+                if not os.environ.get(name)
+            ),
             OpaqueFunction(function=depth_node),
         ]
     )

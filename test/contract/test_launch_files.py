@@ -19,7 +19,7 @@ pytestmark = pytest.mark.ros
 
 REPO = Path(__file__).parents[2]
 FILES = sorted((REPO / 'launch').glob('*.launch.py'))
-PROFILES = 'FASTRTPS_DEFAULT_PROFILES_FILE'
+PROFILES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 
 
 def load(file: Path) -> ModuleType:
@@ -104,12 +104,16 @@ def test_driving_refuses_a_word_for_a_truth_value() -> None:
 
 
 def test_driving_sets_the_transport_profile(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(PROFILES, raising=False)
+    for name in PROFILES:
+        monkeypatch.delenv(name, raising=False)
     context, _ = performed(REPO / 'launch' / 'driving.launch.py')
-    assert Path(context.environment[PROFILES]).name == 'fastdds_shm.xml'
+    assert [Path(context.environment[n]).name for n in PROFILES] == ['fastdds_shm.xml'] * 2
 
 
-def test_driving_keeps_a_profile_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(PROFILES, '/mine.xml')
+@pytest.mark.parametrize('given', PROFILES)
+def test_driving_keeps_a_profile_of_the_user(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    for name in PROFILES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(given, '/mine.xml')
     context, _ = performed(REPO / 'launch' / 'driving.launch.py')
-    assert context.environment[PROFILES] == '/mine.xml'
+    assert [context.environment[name] for name in PROFILES] == ['/mine.xml'] * 2
