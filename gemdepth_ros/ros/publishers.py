@@ -13,6 +13,7 @@ from tf2_msgs.msg import TFMessage
 from gemdepth_ros.interfaces import OutputRequest, PipelineOutput
 from gemdepth_ros.msg import RelativePoses, Status
 from gemdepth_ros.ros import conversions, transforms
+from gemdepth_ros.ros.message_size import oversized
 from gemdepth_ros.ros.node_config import NodeConfig
 from gemdepth_ros.ros.qos import output_qos
 
@@ -72,6 +73,9 @@ class OutputPublishers:
 
     def publish(self, output: PipelineOutput) -> None:
         """Publish everything but the status."""
+        too_large = oversized(output)
+        if too_large:
+            self._node.get_logger().warning(too_large, once=True)
         if output.grounding.metric:
             self._publish_metric(output)
         else:

@@ -161,8 +161,8 @@ def test_relative_products_have_the_images_stamp_frame_and_size(world):
     odometry = bench.listener.messages[f'{NODE}/odometry'][-1]
     assert odometry.header.frame_id == 'gemdepth_odom'
     assert odometry.pose.covariance[0] == 9999
+    wait_for(lambda: bench.listener.stamps(f'{NODE}/keyframe_poses') == stamps[:1] * 3)
     window = bench.listener.messages[f'{NODE}/keyframe_poses'][-1]
-    assert bench.listener.stamps(f'{NODE}/keyframe_poses') == stamps[:1] * 3
     assert len(window.poses) == 3
     assert not window.metric
     found = bench.diagnosis()
@@ -443,6 +443,13 @@ def test_tf_carries_a_leaf_of_the_camera_and_its_key_frames(world):
     ]  # fmt: skip
     assert {t.header.frame_id for t in transforms} == {'visual_odom'}
     assert transforms[0].header.stamp.sec * SECOND + transforms[0].header.stamp.nanosec == stamp_ns
+
+
+def test_outputs_that_are_too_large_for_a_message_are_said_once(world, capfd):
+    bench = Bench(world, {f'{NODE}/relative/points': PointCloud2}, products__cloud_decimation=1)
+    for _ in range(2):
+        bench.send(size=(1025, 1024))
+    assert capfd.readouterr().err.count('messages over 16 MiB do not fit') == 1
 
 
 def test_without_tf_mode_nothing_is_published_on_tf(world):
