@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 from rclpy.lifecycle import TransitionCallbackReturn
 
 from gemdepth_ros.errors import GemDepthError
+from gemdepth_ros.ros.faults import out_of_memory
 
 
 class Releasable(Protocol):
@@ -31,7 +32,8 @@ def logged_transition(
 ) -> Callable[[Transition[N]], Transition[N]]:
     """Log what a transition raises, undo what it began, and return ``on_exception``.
 
-    The package's own errors are complete in one line; everything else is logged in full.
+    The package's own errors are complete in one line, and so is a lack of memory; everything else
+    is logged in full.
     """
 
     def decorate(callback: Transition[N]) -> Transition[N]:
@@ -44,8 +46,10 @@ def logged_transition(
                 fault = f'{name} failed: {error}'
                 self.get_logger().error(fault)
             except Exception as error:  # noqa: BLE001 -- logged in full; rclpy would swallow it
-                fault = f'{name} failed: {type(error).__name__}: {error}'
-                self.get_logger().error(f'{name} failed:\n{traceback.format_exc()}')
+                memory = out_of_memory(error)
+                fault = f'{name} failed: {memory or f"{type(error).__name__}: {error}"}'
+                in_full = f'{name} failed:\n{traceback.format_exc()}'
+                self.get_logger().error(fault if memory else in_full)
             self.undo(name, fault)
             return on_exception
 

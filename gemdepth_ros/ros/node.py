@@ -16,8 +16,10 @@ from gemdepth_ros.pipeline.config import PipelineConfig
 from gemdepth_ros.ros.callbacks import logged_transition
 from gemdepth_ros.ros.dependencies import needing_libraries
 from gemdepth_ros.ros.diagnostics import DiagnosticsPublisher
+from gemdepth_ros.ros.faults import out_of_memory
 from gemdepth_ros.ros.frame_processor import Pipeline
 from gemdepth_ros.ros.log_forwarding import forward_logging, stop_forwarding
+from gemdepth_ros.ros.node_config import odom_frame_in
 from gemdepth_ros.ros.parameters import NodeParameters
 from gemdepth_ros.ros.publishers import OutputPublishers
 from gemdepth_ros.ros.statistics import NodeStatistics, Snapshot
@@ -107,7 +109,8 @@ class GemDepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
         self._pipeline = self._pipeline_factory(pipeline_config)
         if config.warm_up_height:
             self._pipeline.warm_up(config.warm_up_height, config.warm_up_width)
-        self._outputs = OutputPublishers(self, config)
+        odom_frame = odom_frame_in(self.get_namespace(), config.odom_frame)
+        self._outputs = OutputPublishers(self, replace(config, odom_frame=odom_frame))
         self._reset_service = self.create_service(Trigger, '~/reset', self._on_reset)
         self.get_logger().info(f'configured; weights: {self._pipeline.weights_description}')
         return super().on_configure(state)
@@ -209,9 +212,10 @@ class GemDepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
 
     def _on_worker_failure(self, error: Exception) -> None:
         """Report what ended the worker; called on its thread."""
-        text = ''.join(traceback.format_exception(error))
-        self.get_logger().error(f'the worker failed; the node deactivates itself:\n{text}')
-        self._fault = f'the worker failed: {type(error).__name__}: {error}'
+        memory = out_of_memory(error)
+        text = memory or '\n' + ''.join(traceback.format_exception(error))
+        self.get_logger().error(f'the worker failed; the node deactivates itself: {text}')
+        self._fault = f'the worker failed: {memory or f"{type(error).__name__}: {error}"}'
         self._worker_failed.trigger()  # transitions belong to the executor's thread
 
     def _deactivate_after_failure(self) -> None:

@@ -13,6 +13,7 @@ from gemdepth_ros.ros.qos import QosMode
 
 TfMode = Literal['none', 'camera']
 ImageTransport = Literal['raw', 'compressed']
+ODOM_FRAME = 'gemdepth_odom'
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class NodeConfig:
             last CameraInfo stays in force.
         tf_mode: none publishes no transforms; camera publishes odom_frame -> the camera's own
             leaf `<camera frame>_gemdepth` and the window's key frames.
-        odom_frame: name of the frame in which the motion is given.
+        odom_frame: name of the frame in which the motion is given; the default gets the node's
+            namespace in front, as in front/gemdepth_odom.
         depth_encoding: of ~/depth/image_rect; 32FC1 is metres, 16UC1 millimetres.
         stale_after_s: a warning appears when no image came for this long [s].
         latency_warn_ms: a warning appears when the p99 latency exceeds this [ms]; a collision
@@ -49,7 +51,7 @@ class NodeConfig:
         default=1.0, metadata={'min': 0.0, 'max': 3600.0, 'live': True}
     )
     tf_mode: TfMode = 'none'
-    odom_frame: str = 'gemdepth_odom'
+    odom_frame: str = ODOM_FRAME
     depth_encoding: DepthEncoding = '32FC1'
     stale_after_s: float = field(default=2.0, metadata={'min': 0.1, 'max': 3600.0, 'live': True})
     latency_warn_ms: float = field(default=1000.0, metadata={'min': 1.0, 'max': 1e6, 'live': True})
@@ -69,3 +71,12 @@ class NodeConfig:
                 'warm_up_height and warm_up_width go together, got '
                 f'{self.warm_up_height} and {self.warm_up_width}'
             )
+
+
+def odom_frame_in(namespace: str, odom_frame: str) -> str:
+    """Return the odometry frame of a node in ``namespace``: two cameras must not share one.
+
+    A name that the user chose is taken as it is.
+    """
+    prefix = namespace.strip('/')
+    return f'{prefix}/{odom_frame}' if prefix and odom_frame == ODOM_FRAME else odom_frame

@@ -21,9 +21,15 @@ from rclpy.context import Context  # noqa: E402
 from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 
-from gemdepth_ros.errors import ConfigError, DependencyError, WeightsError  # noqa: E402
+from gemdepth_ros.errors import (  # noqa: E402
+    ConfigError,
+    DependencyError,
+    DeviceMemoryError,
+    WeightsError,
+)
 from gemdepth_ros.ros.conversions import image_message  # noqa: E402
 from gemdepth_ros.ros.dependencies import needing_libraries  # noqa: E402
+from gemdepth_ros.ros.diagnostics import status_name  # noqa: E402
 from gemdepth_ros.ros.node import GemDepthNode, depth_pipeline  # noqa: E402
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -36,7 +42,7 @@ def make(monkeypatch):
     context.init()
     nodes = []
 
-    def make_node(factory=FakePipeline, **parameters):
+    def make_node(factory=FakePipeline, namespace='', **parameters):
         made = []
 
         def collect(config):
@@ -47,6 +53,7 @@ def make(monkeypatch):
             pipeline_factory=collect,
             context=context,
             enable_communication_interface=False,
+            namespace=namespace,
             parameter_overrides=[
                 Parameter(name.replace('__', '.'), value=value)
                 for name, value in parameters.items()
@@ -194,6 +201,80 @@ def test_a_bug_fails_configure_with_its_traceback(make):
     ((_, text),) = node.logged
     assert 'Traceback' in text
     assert 'oops' in text
+
+
+class OutOfMemoryError(RuntimeError):
+    """Named like torch's, which is not imported for its name."""
+
+
+LACKS = [
+    OutOfMemoryError('CUDA out of memory. Tried to allocate 2 GiB.\nand a page of text'),
+    RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+    MemoryError(),
+]
+
+
+@pytest.mark.parametrize('lack', LACKS)
+def test_too_little_memory_fails_configure_in_one_line(make, lack):
+    def factory(_config):
+        raise lack
+
+    node = make(factory)
+    assert node.trigger_configure() == FAILURE
+    ((_, text),) = node.logged
+    assert text.startswith('on_configure failed: out of memory')
+    assert 'streaming.input_size' in text
+    assert '\n' not in text
+    assert node._snapshot().fault == text
+
+
+def test_too_little_memory_in_the_worker_is_a_fault_of_one_line(make):
+    class Hungry(FakePipeline):
+        def process(self, frame, request=None):
+            raise LACKS[0]
+
+    node = make(Hungry)
+    node.autostart()
+    feed(node)
+    wait_for(lambda: node._snapshot().fault)
+    fault = node._snapshot().fault
+    assert fault.startswith('the worker failed: out of memory (CUDA out of memory.')
+    assert 'float16' in fault
+    assert all('\n' not in text for _, text in node.logged)
+
+
+def test_a_frame_that_does_not_fit_into_memory_costs_one_frame(make):
+    class Hungry(FakePipeline):
+        def process(self, frame, request=None):
+            if not self.frames:
+                self.frames.append(frame)
+                raise DeviceMemoryError('out of device memory at 8x6: lower streaming.window')
+            return super().process(frame, request)
+
+    node = make(Hungry)
+    node.autostart()
+    feed(node)
+    wait_for(lambda: counts(node).failed == 1)
+    assert 'lower streaming.window' in node._snapshot().last_problem
+    feed(node, stamp_ns=2 * 10**9)
+    wait_for(lambda: counts(node).processed == 1)
+
+
+@pytest.mark.parametrize(
+    ('namespace', 'given', 'frame'),
+    [
+        ('', {}, 'gemdepth_odom'),
+        ('front', {}, 'front/gemdepth_odom'),
+        ('/robot/front', {}, 'robot/front/gemdepth_odom'),
+        ('front', {'odom_frame': 'visual_odom'}, 'visual_odom'),
+    ],
+)
+def test_cameras_in_two_namespaces_have_two_odometry_frames(make, namespace, given, frame):
+    node = make(namespace=namespace, **given)
+    assert node.trigger_configure() == SUCCESS
+    assert node._outputs._config.odom_frame == frame
+    full = f'{namespace}/depth_node'.lstrip('/')
+    assert status_name(node) == f'{full}: stream'
 
 
 def test_configure_can_be_tried_again(make):
