@@ -165,7 +165,8 @@ class EgoMotion:
         covariance: float64 [6, 6], order x y z rotX rotY rotZ, in the odom frame.
         metric: whether translations are metres.
         lost: whether the chain was broken at this frame.
-        window: the predicted poses of the window behind this frame.
+        window: the predicted poses of the window behind this frame, placed in the odom frame and
+            in its unit (``session_from_reference`` is ``odom_from_reference`` here).
     """
 
     odom_from_camera: Float64Array

@@ -18,6 +18,7 @@ from gemdepth_ros.ros.node_config import NodeConfig
 from gemdepth_ros.ros.qos import output_qos
 
 METRIC_DEPTH, METRIC_INFO, METRIC_POINTS = '~/depth/image_rect', '~/depth/camera_info', '~/points'
+METRIC_STD, POINTS_MARK, POINTS_CLEAR = '~/depth/std', '~/points_mark', '~/points_clear'
 RELATIVE_DEPTH, RELATIVE_INFO = '~/relative/depth', '~/relative/camera_info'
 RELATIVE_DISPARITY, RELATIVE_POINTS = '~/relative/disparity', '~/relative/points'
 PREVIEW, ODOMETRY, KEYFRAMES = '~/depth/preview', '~/odometry', '~/keyframe_poses'
@@ -27,6 +28,9 @@ TOPICS = {
     METRIC_DEPTH: Image,
     METRIC_INFO: CameraInfo,
     METRIC_POINTS: PointCloud2,
+    METRIC_STD: Image,
+    POINTS_MARK: PointCloud2,
+    POINTS_CLEAR: PointCloud2,
     RELATIVE_DEPTH: Image,
     RELATIVE_DISPARITY: Image,
     RELATIVE_INFO: CameraInfo,
@@ -69,6 +73,8 @@ class OutputPublishers:
             depth=any(map(self._wanted, (METRIC_DEPTH, RELATIVE_DEPTH, RELATIVE_DISPARITY))),
             points=self._wanted(METRIC_POINTS) or self._wanted(RELATIVE_POINTS),
             preview=self._wanted(PREVIEW),
+            depth_std=self._wanted(METRIC_STD),
+            costmap=self._wanted(POINTS_MARK) or self._wanted(POINTS_CLEAR),
         )
 
     def publish(self, output: PipelineOutput) -> None:
@@ -94,10 +100,19 @@ class OutputPublishers:
             encoding = self._config.depth_encoding
             message = conversions.depth_message(output.depth_m, encoding, stamp_ns, frame_id)
             self._publishers[METRIC_DEPTH].publish(message)
+        if output.depth_std_m is not None:
+            self._send_image(METRIC_STD, output.depth_std_m, '32FC1', output)
         self._send_camera_info(METRIC_INFO, output)
         if output.camera_is_predicted:
             return  # a guessed field of view gives no metres sideways: no cloud
         self._send_cloud(METRIC_POINTS, output)
+        for topic, points in (
+            (POINTS_MARK, output.mark_points),
+            (POINTS_CLEAR, output.clear_points),
+        ):
+            if points is not None and self._wanted(topic):
+                message = conversions.points_message(points, stamp_ns, frame_id)
+                self._publishers[topic].publish(message)
 
     def _publish_relative(self, output: PipelineOutput) -> None:
         for topic, values in (

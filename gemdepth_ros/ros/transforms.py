@@ -72,15 +72,12 @@ def _key_poses(output: PipelineOutput) -> Iterator[tuple[int, Float64Array]]:
     window = output.motion.window
     if window is None:
         return
-    metres = output.grounding.translation_factor if output.motion.metric else 1.0
     for slot, reference_from_key in enumerate(window.reference_from_camera):
         if window.stamps_ns[slot] == output.stamp_ns:
             continue
         scaled = reference_from_key.copy()
         scaled[:3, 3] *= window.unit_in_session
-        session_from_key = window.session_from_reference @ scaled
-        session_from_key[:3, 3] *= metres
-        yield slot, ODOM_FROM_SESSION @ session_from_key
+        yield slot, ODOM_FROM_SESSION @ window.session_from_reference @ scaled
 
 
 class OdometryBuilder:
@@ -143,7 +140,8 @@ def pose_covariance(motion: EgoMotion) -> Float64Array:
 def metres_per_unit(output: PipelineOutput) -> tuple[float, float]:
     """Return metres per unit of the window's translations and the standard deviation, or NaN."""
     window, grounding = output.motion.window, output.grounding
-    if window is None:
+    if window is None or not output.motion.metric:
         return math.nan, math.nan
     unit = window.unit_in_session
-    return unit * grounding.translation_factor, unit * grounding.translation_factor_std
+    relative_std = grounding.translation_factor_std / grounding.translation_factor
+    return unit, unit * relative_std

@@ -152,12 +152,12 @@ class FakePipeline:
         reference_from_camera = np.stack([np.eye(4)] * len(self._positions))
         reference_from_camera[:, 2, 3] = [z - first for _, z in self._positions]
         session_from_reference = np.eye(4)
-        session_from_reference[2, 3] = first
+        session_from_reference[2, 3] = first * (factor if metric else 1.0)
         window = WindowPoses(
             stamps_ns=tuple(stamp for stamp, _ in self._positions),
             reference_from_camera=reference_from_camera,
             session_from_reference=session_from_reference,
-            unit_in_session=1.0,
+            unit_in_session=factor if metric else 1.0,
         )
         covariance = np.diag([1.0, 2.0, 3.0, 0.1, 0.2, 0.3])
         return EgoMotion(pose, covariance, metric, reset is not None, window)

@@ -15,12 +15,12 @@ pytestmark = pytest.mark.ros
 from fake_pipeline import FakePipeline  # noqa: E402
 from scipy.spatial.transform import Rotation  # noqa: E402
 
+from gemdepth_ros.inference.config import StreamingConfig  # noqa: E402
 from gemdepth_ros.interfaces import EgoMotion, ResetReason, VideoFrame  # noqa: E402
-from gemdepth_ros.pipeline.config import (  # noqa: E402
+from gemdepth_ros.pipeline import (  # noqa: E402
     GroundingConfig,
     ManualConfig,
     PipelineConfig,
-    StreamingConfig,
 )
 from gemdepth_ros.ros import transforms  # noqa: E402
 from gemdepth_ros.ros.conversions import stamp_to_ns  # noqa: E402
