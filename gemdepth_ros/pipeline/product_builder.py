@@ -105,7 +105,9 @@ class ProductBuilder:
         on_device = self._depth(frame, full, camera, grounding)
         depth = as_array(on_device)
         std = self._std(full, on_device, grounding, request)
-        mark, clear = self._costmap(depth, std, camera, grounding, request)
+        mark = clear = None
+        if frame.camera is not None:  # a guessed field of view is no ground for a costmap
+            mark, clear = self._costmap(depth, std, camera, grounding, request)
         return Products(
             disparity=disparity,
             relative_depth=depth if request.depth and not metric else None,

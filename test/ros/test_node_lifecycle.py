@@ -302,6 +302,13 @@ def test_bad_parameters_fail_configure_in_one_line(make):
     assert 'needs a finite scale' in node.logged[0][1]
 
 
+def test_a_source_of_metres_without_an_input_is_refused(make):
+    node = make(grounding__lidar__enabled=True)
+    assert node.trigger_configure() == FAILURE
+    ((_, text),) = node.logged
+    assert 'grounding.lidar.enabled: the node has no input for it yet' in text
+
+
 def test_a_parameter_of_the_wrong_type_is_named(make):
     with pytest.raises(ConfigError, match=r'streaming\.window'):
         make(streaming__window='eight')
