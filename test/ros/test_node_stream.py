@@ -303,6 +303,19 @@ def test_camera_info_a_moment_later_is_waited_for(world):
     assert bench.pipeline.frames[0].camera == intrinsics((6, 8))
 
 
+def test_what_a_raw_image_does_not_show_is_handed_on(world):
+    bench = Bench(world, input_is_rectified='false')
+    infos, bench.camera.infos = bench.camera.infos, None
+    message = camera_info_message(intrinsics((6, 8)), bench.stamp_ns, FRAME)
+    message.d = [-0.1, 0.0, 0.0, 0.0, 0.0]
+    message.p[0] = message.p[5] = 3.0  # a wider view than the lens has
+    infos.publish(message)
+    bench.send()
+    valid = bench.pipeline.frames[0].valid
+    assert valid[2:4, 3:5].all()
+    assert not valid[[0, 0, -1, -1], [0, -1, 0, -1]].any()
+
+
 def test_a_camera_info_that_is_sent_once_stays_in_force(world):
     bench = Bench(world, camera_info_tolerance_s=0.5)
     bench.send()
