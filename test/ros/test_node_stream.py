@@ -100,7 +100,16 @@ class Bench:
     def status(self):
         """The newest status, once it agrees with the node's own counts."""
         messages = self.listener.messages[f'{NODE}/status']
-        wait_for(lambda: messages and messages[-1].frames_received == self.counts.received)
+
+        def current():
+            counts, newest = self.counts, messages[-1] if messages else Status()
+            return (newest.frames_received, newest.frames_processed, newest.frames_pending) == (
+                counts.received,
+                counts.processed,
+                counts.pending,
+            )
+
+        wait_for(current)
         return messages[-1]
 
 
