@@ -31,6 +31,7 @@ class ResetReason(enum.Enum):
     BACKWARD_TIME = 'backward_time'
     GAP = 'gap'
     NON_FINITE_OUTPUT = 'non_finite_output'
+    DEVICE_MEMORY = 'device_memory'
 
 
 @dataclass(frozen=True)

@@ -145,8 +145,8 @@ class DepthPipeline:
     def _step(self, frame: VideoFrame) -> StreamOutput:
         try:
             result = self._session.step(frame)
-        except torch.OutOfMemoryError as error:
-            self._session.reset(ResetReason.NON_FINITE_OUTPUT)
+        except torch.cuda.OutOfMemoryError as error:
+            self._session.reset(ResetReason.DEVICE_MEMORY)
             torch.cuda.empty_cache()
             raise DeviceMemoryError(
                 f'out of device memory at {frame.width}x{frame.height}: lower '

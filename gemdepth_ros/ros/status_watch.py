@@ -80,8 +80,7 @@ class StatusWatch:
         self.newest, self._newest_s = message, time.monotonic()
 
     def _on_diagnostics(self, message: Any) -> None:
-        name = self._node_name.lstrip('/').rsplit('/', 1)[-1]
         for status in message.status:
-            if status.name == f'{name}: stream':
+            if status.name == f'{self._node_name.lstrip("/")}: stream':
                 failed = status.level == DiagnosticStatus.ERROR
                 self.fault = status.message if failed else ''

@@ -16,7 +16,7 @@ from gemdepth_ros.cli.demonstration import topics
 from gemdepth_ros.cli.demonstration.children import Child, Children, last_line
 from gemdepth_ros.cli.demonstration.domain import free_domain
 from gemdepth_ros.cli.demonstration.settings import (
-    PROFILE_VARIABLE,
+    PROFILE_VARIABLES,
     NodeSettings,
     process_environment,
 )
@@ -92,7 +92,8 @@ def play_through(clip: Clip, folder: Path, settings: NodeSettings, rate: float) 
         # Our observer reads small messages only: no large shared-memory segment for it, of which
         # a container may have room for three.
         os.environ.update({k: v for k, v in environment.items() if k.startswith('ROS_')})
-        os.environ.pop(PROFILE_VARIABLE, None)
+        for variable in PROFILE_VARIABLES:
+            os.environ.pop(variable, None)
         with Children(environment, logs) as children, StatusWatch(topics.NODE) as watch:
             return _Stage(children, watch, folder).run(clip, settings, rate)
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from gemdepth_ros.cli.demonstration import topics
 
 STATUS_PERIOD_S = 0.2
-PROFILE_VARIABLE = 'FASTRTPS_DEFAULT_PROFILES_FILE'
+# Fast DDS 2 reads the first name, Fast DDS 3 the second.
+PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 
 
 @dataclass(frozen=True)
@@ -74,13 +75,13 @@ def process_environment(domain: int, logs: Path) -> dict[str, str]:
     }
     profile = transport_profile()
     if profile is not None:
-        environment[PROFILE_VARIABLE] = str(profile)
+        environment.update(dict.fromkeys(PROFILE_VARIABLES, str(profile)))
     return environment
 
 
 def transport_profile() -> Path | None:
     """Return the Fast DDS profile that keeps large images: the user's, else the package's."""
-    given = os.environ.get(PROFILE_VARIABLE)
+    given = next(filter(None, map(os.environ.get, PROFILE_VARIABLES)), None)
     candidates = [Path(given)] if given else [f / 'fastdds_shm.xml' for f in _config_folders()]
     return next((file for file in candidates if file.is_file()), None)
 
