@@ -14,7 +14,7 @@ import pytest
 from gemdepth_ros.cli.demonstration.children import Children, last_line
 from gemdepth_ros.cli.demonstration.domain import free_domain
 from gemdepth_ros.cli.demonstration.settings import (
-    PROFILE_VARIABLE,
+    PROFILE_VARIABLES,
     NodeSettings,
     process_environment,
     transport_profile,
@@ -139,17 +139,20 @@ def test_without_a_free_domain_it_says_so(monkeypatch):
 
 
 def test_the_environment_is_a_domain_of_its_own_on_this_machine(monkeypatch, tmp_path):
-    monkeypatch.delenv(PROFILE_VARIABLE, raising=False)
+    for name in PROFILE_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
     environment = process_environment(42, tmp_path)
     assert environment['ROS_DOMAIN_ID'] == '42'
     assert environment['ROS_AUTOMATIC_DISCOVERY_RANGE'] == 'LOCALHOST'
-    assert environment[PROFILE_VARIABLE].endswith('config/fastdds_shm.xml')
+    for name in PROFILE_VARIABLES:
+        assert environment[name].endswith('config/fastdds_shm.xml')
 
 
 def test_the_user_s_transport_profile_goes_first(monkeypatch, tmp_path):
     own = tmp_path / 'own.xml'
     own.touch()
-    monkeypatch.setenv(PROFILE_VARIABLE, str(own))
+    for name in PROFILE_VARIABLES:
+        monkeypatch.setenv(name, str(own))
     assert transport_profile() == own
 
 
