@@ -56,7 +56,7 @@ def through_everything(drive: Drive, window: int) -> None:
     """Fill, evict, change the anchor twice, evict again."""
     frames = window + 7
     refresh = {window + 2, window + 4}
-    checked = {window // 2, window - 1, window, window + 2, window + 6}
+    checked = {window - 1, window, window + 2, window + 6}
     anchors = run(drive, window, frames, refresh, checked)
     if window == 1:
         assert anchors == list(range(frames))
@@ -72,12 +72,12 @@ def test_every_length_in_float32(tiny_drive, window):
     through_everything(tiny_drive, window)
 
 
-@pytest.mark.parametrize('window', [1, 2, 3, 5, 8, 13, 32])
+@pytest.mark.parametrize('window', [1, 2, 3, 5, 8, 32])
 def test_in_float64_no_difference_is_left(double_drive, window):
     through_everything(double_drive, window)
 
 
-@pytest.mark.parametrize('window', [2, 3, 8, 32])
+@pytest.mark.parametrize('window', [2, 8, 32])
 def test_small_preset(small_drive, window):
     through_everything(small_drive, window)
 
@@ -99,7 +99,8 @@ def test_stride_leaves_only_every_nth_frame(tiny_drive, window, stride):
             assert list(output.numbers) == [*anchor, *recent, number]
         if keep:
             kept.append(number)
-        check(tiny_drive, output)
+        if number % 4 == 1 or number >= refreshed:
+            check(tiny_drive, output)
 
 
 @pytest.mark.parametrize(
