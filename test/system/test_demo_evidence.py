@@ -32,6 +32,7 @@ def status(stamp_ns, **counts):
         'window_frames': 1, 'latency_ms': 5.0, 'latency_p50_ms': 5.04, 'latency_p99_ms': 9.0,
         'resets': 0, 'last_reset_reason': '', 'reset_reasons': [], 'metric': False,
         'reset_counts': np.zeros(0, np.uint32), 'grounding_sources': [],
+        'camera_predicted': False, 'stamp_latency_ms': np.nan, 'stamp_latency_p99_ms': np.nan,
     }  # fmt: skip
     names = ('received', 'processed', 'dropped', 'rejected', 'failed', 'pending')
     values.update({f'frames_{name}': counts.get(name, 0) for name in names})
