@@ -43,6 +43,7 @@ class EncoderConfig:
 
 
 VIT_SMALL = EncoderConfig(width=384, depth=12, heads=6, levels=(2, 5, 8, 11))
+VIT_TINY = EncoderConfig(width=128, depth=12, heads=2, levels=(2, 5, 8, 11))
 VIT_LARGE = EncoderConfig(width=1024, depth=24, heads=16, levels=(4, 11, 17, 23))
 
 
@@ -98,7 +99,11 @@ class GemDepthConfig:
 
     @classmethod
     def preset(cls, name: str) -> GemDepthConfig:
-        """Return a named configuration: ``vitl`` (the published network) or ``small``."""
+        """Return a named configuration.
+
+        ``vitl`` is the published network, ``small`` the size of the reference data, ``tiny`` what
+        fits into the package with its weights.
+        """
         if name not in PRESETS:
             raise ConfigError(f'unknown network {name!r}; known: {", ".join(sorted(PRESETS))}')
         return PRESETS[name]
@@ -108,5 +113,12 @@ PRESETS = {
     'vitl': GemDepthConfig(),
     'small': GemDepthConfig(
         encoder=VIT_SMALL, heads=12, features=64, out_channels=(48, 96, 192, 384)
+    ),
+    'tiny': GemDepthConfig(
+        encoder=VIT_TINY,
+        heads=4,
+        camera_head_depth=2,
+        features=64,
+        out_channels=(32, 48, 64, 128),
     ),
 }
