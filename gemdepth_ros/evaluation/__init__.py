@@ -1,1 +1,1 @@
-"""What a prediction is worth: depth, temporal and trajectory metrics, a typed result, its report."""
+"""What a prediction is worth: depth, temporal and trajectory metrics, results, reports."""
