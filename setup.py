@@ -82,7 +82,10 @@ setup(
     package_dir={'': '.'},
     packages=find_packages(include=[NAME, NAME + '.*']),
     package_data={
-        NAME: ['py.typed', *(f'**/*.{kind}' for kind in ('json', 'npz', 'safetensors', 'yaml'))]
+        NAME: [
+            'py.typed',
+            *(f'**/*.{kind}' for kind in ('json', 'md', 'npz', 'safetensors', 'yaml')),
+        ]
     },
     data_files=[
         ('share/ament_index/resource_index/packages', ['resource/' + NAME]),

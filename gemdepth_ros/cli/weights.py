@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     path.add_argument('name', metavar='NAME')
     check = actions.add_parser('check', help='check every tensor of a file against a network')
     check.add_argument('file', metavar='FILE', help='.pth or .safetensors file, or a NAME')
-    check.add_argument('--preset', default='vitl', help='network: vitl (default) or small')
+    check.add_argument('--preset', default='vitl', help='network: vitl (default), small or tiny')
 
 
 def run(args: argparse.Namespace) -> int:
@@ -80,6 +80,8 @@ def _presence(entry: WeightsEntry) -> str:
     path = weights_path(entry)
     if not path.is_file():
         return 'no'
+    if entry.bundled:
+        return f'{path.stat().st_size / 1e6:.1f} MB, part of this package'
     record = read_record(path)
     if record is None:
         return 'without record'
@@ -92,6 +94,9 @@ def _get(entry: WeightsEntry, accepted: bool) -> int:
     from gemdepth_ros.hub import download
 
     print(entry.notice)
+    if entry.bundled:
+        print(f'{entry.name}: {download(entry)} (part of this package)')
+        return 0
     if not accepted and not _asked(entry):
         print('Not accepted; nothing was downloaded.')
         return 1

@@ -21,6 +21,7 @@ from gemdepth_ros.hub.records import (
 )
 
 CACHE_VARIABLE = 'GEMDEPTH_ROS_CACHE'
+BUNDLED_FOLDER = Path(__file__).resolve().parents[1] / 'weights'
 _SPARE_BYTES = 64 << 20  # left free beside the file itself
 _CHUNK_BYTES = 1 << 20
 
@@ -33,6 +34,8 @@ def cache_folder() -> Path:
 
 def weights_path(entry: WeightsEntry) -> Path:
     """Return where the file of a catalogue entry lies, or would lie."""
+    if entry.bundled:
+        return BUNDLED_FOLDER / entry.filename
     return cache_folder() / entry.name / entry.filename
 
 
@@ -45,7 +48,12 @@ def placing_by_hand(entry: WeightsEntry) -> str:
 
 
 def missing_weights(entry: WeightsEntry) -> WeightsError:
-    """Return the error for weights that were never fetched."""
+    """Return the error for weights that are not here."""
+    if entry.bundled:
+        return WeightsError(
+            f'weights {entry.name} belong to this package but {weights_path(entry)} is missing; '
+            'install the package again'
+        )
     return WeightsError(
         f"weights {entry.name} are not on this machine; run 'gemdepth-ros weights get "
         f"{entry.name}', or {placing_by_hand(entry)}"
@@ -95,9 +103,13 @@ def add_file(entry: WeightsEntry, source: Path) -> Path:
     """Copy a file that was fetched by other means into the cache and record its checksum.
 
     Raises:
-        WeightsError: ``source`` is no readable file, the disk is too small, or the cache already
-            has a different file under this name.
+        WeightsError: ``source`` is no readable file, the disk is too small, the cache already has
+            a different file under this name, or the entry is bundled.
     """
+    if entry.bundled:
+        raise WeightsError(
+            f'{entry.name} is part of this package and is not replaced; use {source} by its path'
+        )
     if not source.is_file() or source.stat().st_size == 0:
         raise WeightsError(f'cannot add {source}: it is not a file with content')
     target = weights_path(entry)

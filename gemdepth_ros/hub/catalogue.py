@@ -1,4 +1,4 @@
-"""The published weights that this package knows by name."""
+"""The weights that this package knows by name: those it carries, and published ones."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from gemdepth_ros.errors import WeightsError
 
 @dataclass(frozen=True)
 class WeightsEntry:
-    """One published weights file.
+    """One weights file.
 
     Attributes:
         name: what the user types.
-        repo: repository on the Hugging Face hub, ``owner/name``.
+        repo: repository on the Hugging Face hub, ``owner/name``; empty when bundled.
         filename: file in that repository.
         preset: network that the file fits (``GemDepthConfig.preset``).
         licence: the terms in a few words, for tables and checksum records.
         notice: what a user must read before the download.
         revision: branch, tag or commit.
+        bundled: the file is part of this package and is never downloaded.
     """
 
     name: str
@@ -28,12 +29,28 @@ class WeightsEntry:
     licence: str
     notice: str
     revision: str = 'main'
+    bundled: bool = False
 
     @property
     def page(self) -> str:
         """Address of the model's page, for a person with a browser."""
+        if self.bundled:
+            return 'part of this package'
         return f'https://huggingface.co/{self.repo}'
 
+
+GEMDEPTH_TINY = WeightsEntry(
+    name='gemdepth-tiny',
+    repo='',
+    filename='gemdepth-tiny.safetensors',
+    preset='tiny',
+    licence='Apache-2.0',
+    notice="""\
+A small demonstration model, trained from nothing but this package's synthetic world; it shows
+what the node does, not what the method reaches. Its model card lies beside it
+(gemdepth-tiny.md). Licence: Apache-2.0.""",
+    bundled=True,
+)
 
 GEMDEPTH_VITL = WeightsEntry(
     name='gemdepth-vitl',
@@ -51,7 +68,9 @@ The file comes straight from its authors' page; gemdepth_ros does not redistribu
 of gemdepth_ros itself (Apache-2.0) does not extend to these weights.""",
 )
 
-CATALOGUE: dict[str, WeightsEntry] = {entry.name: entry for entry in (GEMDEPTH_VITL,)}
+CATALOGUE: dict[str, WeightsEntry] = {
+    entry.name: entry for entry in (GEMDEPTH_TINY, GEMDEPTH_VITL)
+}
 
 
 def find_entry(name: str) -> WeightsEntry:

@@ -23,6 +23,7 @@ from gemdepth_ros.hub.cache import (
     placing_by_hand,
     require_space,
     store,
+    verify_entry,
     weights_path,
 )
 from gemdepth_ros.hub.catalogue import WeightsEntry
@@ -77,6 +78,9 @@ def download(entry: WeightsEntry, endpoint: str | None = None) -> Path:
         WeightsError: in one line, what went wrong and how to place the file by hand.
         DependencyError: the hub's client is not installed.
     """
+    if entry.bundled:
+        verify_entry(entry)
+        return weights_path(entry)
     target = weights_path(entry)
     with entry_lock(entry):
         if target.is_file():

@@ -122,7 +122,7 @@ def test_missing_weights_say_what_to_run(action: str, capsys: pytest.CaptureFixt
 
 def test_unknown_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(['weights', 'get', 'nothing']) == 1
-    assert 'known: gemdepth-vitl' in capsys.readouterr().err
+    assert 'known: gemdepth-tiny, gemdepth-vitl' in capsys.readouterr().err
 
 
 def test_check_of_a_whole_file(

@@ -97,7 +97,7 @@ def test_neither_name_nor_path(tmp_path: Path) -> None:
 
 
 def test_unknown_entry_lists_the_known() -> None:
-    with pytest.raises(WeightsError, match='known: gemdepth-vitl'):
+    with pytest.raises(WeightsError, match='known: gemdepth-tiny, gemdepth-vitl'):
         find_entry('vda')
 
 
