@@ -44,7 +44,7 @@ def test_a_missing_file_names_the_remedy(folder: Path) -> None:
 def test_not_replaced_by_hand(folder: Path, tmp_path: Path) -> None:
     other = tmp_path / 'mine.safetensors'
     other.write_bytes(b'mine')
-    with pytest.raises(WeightsError, match='use .*mine.safetensors by its path'):
+    with pytest.raises(WeightsError, match=r'use .*mine\.safetensors by its path'):
         add_file(TINY, other)
     assert (folder / TINY.filename).read_bytes() == b'weights'
 
