@@ -217,11 +217,14 @@ class OrganizedCloud:
         xyz: float32 [h, w, 3] in the camera's optical frame; NaN where there is no point.
         rgb: uint8 [h, w, 3].
         metric: whether coordinates are metres.
+        normals: float32 [h, w, 3], unit vectors towards the camera in the optical frame, NaN
+            where unknown; None when nobody wants them.
     """
 
     xyz: Float32Array
     rgb: UInt8Array
     metric: bool
+    normals: Float32Array | None = None
 
 
 @dataclass(frozen=True)
@@ -234,6 +237,7 @@ class OutputRequest:
         preview: colour-mapped disparity.
         depth_std: standard deviation of metric depth.
         costmap: points that mark obstacles and points that clear free space.
+        normals: surface normals and their image.
     """
 
     depth: bool = True
@@ -241,6 +245,7 @@ class OutputRequest:
     preview: bool = False
     depth_std: bool = False
     costmap: bool = False
+    normals: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -271,6 +276,10 @@ class PipelineOutput:
         mark_points: obstacles, float32 [N, 3] in the optical frame [m]; None when not metric, not
             asked, or the camera's mounting is unknown.
         clear_points: ends of free rays, likewise.
+        normals: surface normals of ``depth_m``, or of ``relative_depth`` when not metric, whose
+            unknown shift bends planes: unit vectors towards the camera, float32 [H, W, 3] in the
+            optical frame, NaN where unknown; None if not asked.
+        normals_rgb: ``normals`` as colours, uint8 [H, W, 3], black where unknown; likewise.
     """
 
     stamp_ns: int
@@ -292,3 +301,5 @@ class PipelineOutput:
     depth_std_m: Float32Array | None = None
     mark_points: Float32Array | None = None
     clear_points: Float32Array | None = None
+    normals: Float32Array | None = None
+    normals_rgb: UInt8Array | None = None

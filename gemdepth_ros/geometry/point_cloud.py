@@ -35,6 +35,7 @@ def organized_cloud(
     decimation: int,
     *,
     metric: bool,
+    normals: Float32Array | None = None,
 ) -> OrganizedCloud:
     """Cloud of every ``decimation``-th row and column.
 
@@ -44,7 +45,13 @@ def organized_cloud(
         camera: intrinsics of both at full size.
         decimation: step between kept rows and columns, >= 1.
         metric: whether the depth is metres.
+        normals: float32 [H, W, 3] of the depth's surfaces, or None.
     """
     kept = (slice(None, None, decimation), slice(None, None, decimation))
     points = unproject(depth[kept], camera.decimated(decimation))
-    return OrganizedCloud(points, np.ascontiguousarray(image_rgb[kept]), metric)
+    return OrganizedCloud(
+        points,
+        np.ascontiguousarray(image_rgb[kept]),
+        metric,
+        None if normals is None else np.ascontiguousarray(normals[kept]),
+    )

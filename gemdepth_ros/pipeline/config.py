@@ -77,6 +77,7 @@ class ProductsConfig:
         max_depth_m: metric depth beyond this is +Inf [m].
         min_depth_m: metric depth nearer than this is unknown (NaN) [m].
         cloud_decimation: keep every n-th row and column in clouds.
+        cloud_normals: clouds carry surface normals (normal_x, normal_y, normal_z).
         self_mask: PNG of the (rectified) image's size, white where the camera sees its own
             vehicle: no depth there; empty: none.
         filter_edges: metric depth between two surfaces is unknown (NaN), not a bridge.
@@ -85,6 +86,7 @@ class ProductsConfig:
     max_depth_m: float = 80.0
     min_depth_m: float = 0.1
     cloud_decimation: int = 2
+    cloud_normals: bool = False
     self_mask: str = ''
     filter_edges: bool = True
     edges: EdgeFilter = field(default_factory=EdgeFilter)

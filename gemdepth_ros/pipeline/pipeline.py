@@ -25,8 +25,9 @@ from gemdepth_ros.interfaces import (
 )
 from gemdepth_ros.model import build_gemdepth
 from gemdepth_ros.pipeline.config import PipelineConfig
-from gemdepth_ros.pipeline.metres import NOTHING_MEASURED, Metres, SensorReadings
+from gemdepth_ros.pipeline.metres import Metres
 from gemdepth_ros.pipeline.product_builder import ProductBuilder
+from gemdepth_ros.pipeline.readings import NOTHING_MEASURED, SensorReadings
 
 UNTRAINED = 'seeded (untrained)'
 DEFAULT_FOV_RAD = 1.0  # horizontal, when neither the camera nor the network knows one
@@ -140,6 +141,8 @@ class DepthPipeline:
             depth_std_m=products.depth_std_m,
             mark_points=products.mark_points,
             clear_points=products.clear_points,
+            normals=products.normals,
+            normals_rgb=products.normals_rgb,
         )
 
     def _step(self, frame: VideoFrame) -> StreamOutput:

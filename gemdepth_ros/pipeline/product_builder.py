@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -31,7 +32,10 @@ from gemdepth_ros.pipeline.products import (
     relative_depth,
 )
 from gemdepth_ros.pipeline.self_mask import check_self_mask, hide, load_self_mask
-from gemdepth_ros.pipeline.surfaces import flying_pixels
+from gemdepth_ros.pipeline.surfaces import flying_pixels, normal_image, normals
+
+RELATIVE_PLANE_DISTANCE = 0.03  # of the median depth: half a metre of some 17 m
+SAMPLED = 8  # every n-th row and column is enough for a median
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +50,8 @@ class Products:
     mark_points: Float32Array | None = None
     clear_points: Float32Array | None = None
     preview_rgb: UInt8Array | None = None
+    normals: Float32Array | None = None
+    normals_rgb: UInt8Array | None = None
 
 
 class ProductBuilder:
@@ -91,7 +97,7 @@ class ProductBuilder:
             ConfigError: the self-mask has another size than the image.
         """
         metric = grounding.metric
-        needs_depth = request.depth or request.points
+        needs_depth = request.depth or request.points or request.normals
         needs_depth |= metric and (request.costmap or request.depth_std)
         if not (needs_depth or request.preview):
             return Products()
@@ -105,6 +111,8 @@ class ProductBuilder:
         on_device = self._depth(frame, full, camera, grounding)
         depth = as_array(on_device)
         std = self._std(full, on_device, grounding, request)
+        facing = self._normals(on_device, camera, request, metric=metric)
+        on_host = None if facing is None else as_array(facing)
         mark = clear = None
         if frame.camera is not None:  # a guessed field of view is no ground for a costmap
             mark, clear = self._costmap(depth, std, camera, grounding, request)
@@ -113,10 +121,14 @@ class ProductBuilder:
             relative_depth=depth if request.depth and not metric else None,
             depth_m=depth if request.depth and metric else None,
             depth_std_m=std if request.depth_std else None,
-            cloud=self._cloud(depth, frame, camera, metric=metric) if request.points else None,
+            cloud=self._cloud(depth, frame, camera, on_host, metric=metric)
+            if request.points
+            else None,
             mark_points=mark,
             clear_points=clear,
             preview_rgb=preview,
+            normals=on_host if request.normals else None,
+            normals_rgb=_colours(facing) if request.normals and facing is not None else None,
         )
 
     def _depth(
@@ -147,11 +159,36 @@ class ProductBuilder:
             return None
         return as_array(depth_std(full, depth, grounding.scale, covariance, self._config.noise))
 
+    def _normals(
+        self, depth: Tensor, camera: PinholeIntrinsics, request: OutputRequest, *, metric: bool
+    ) -> Tensor | None:
+        """Normals of exactly the depth that is given out; what is hidden there has none."""
+        if not (request.normals or (request.points and self._config.cloud_normals)):
+            return None
+        inverse = torch.where(torch.isfinite(depth), 1 / depth, torch.nan)
+        if metric and self._config.filter_edges:
+            return normals(inverse, camera)  # edges are holes already
+        edges = self._config.edges
+        if not metric:  # no metre, so a plane's distance is told in the depth's own size
+            known = inverse[::SAMPLED, ::SAMPLED].nanmedian()
+            distance = RELATIVE_PLANE_DISTANCE / float(known)
+            edges = replace(edges, plane_distance_m=distance if distance > 0 else math.inf)
+        return normals(inverse, camera, edges)
+
     def _cloud(
-        self, depth: Float32Array, frame: VideoFrame, camera: PinholeIntrinsics, *, metric: bool
+        self,
+        depth: Float32Array,
+        frame: VideoFrame,
+        camera: PinholeIntrinsics,
+        facing: Float32Array | None,
+        *,
+        metric: bool,
     ) -> OrganizedCloud:
-        step = self._config.cloud_decimation
-        return organized_cloud(depth, frame.image_rgb, camera, step, metric=metric)
+        config = self._config
+        kept = facing if config.cloud_normals else None
+        return organized_cloud(
+            depth, frame.image_rgb, camera, config.cloud_decimation, metric=metric, normals=kept
+        )
 
     def _costmap(
         self,
@@ -172,3 +209,8 @@ class ProductBuilder:
             points_mark(depth, camera, base_from_camera, limits, std),
             points_clear(depth, camera, base_from_camera, limits, std),
         )
+
+
+def _colours(facing: Tensor) -> UInt8Array:
+    picture: UInt8Array = normal_image(facing).cpu().numpy()
+    return picture

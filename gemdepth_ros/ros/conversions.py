@@ -31,6 +31,8 @@ from gemdepth_ros.msg import RelativePoses
 from gemdepth_ros.ros.image_formats import decode_compressed, decode_raw
 
 DepthEncoding = Literal['32FC1', '16UC1']
+FIELDS_OF_CLOUD: tuple[str, ...] = ('x', 'y', 'z', 'rgb')
+FIELDS_OF_NORMAL = ('normal_x', 'normal_y', 'normal_z')
 LARGEST_MM = 65535  # of 16UC1
 _BIG_ENDIAN_HERE = sys.byteorder == 'big'
 
@@ -125,7 +127,10 @@ def camera_info_message(camera: PinholeIntrinsics, stamp_ns: int, frame_id: str)
 
 
 def cloud_message(cloud: OrganizedCloud, stamp_ns: int, frame_id: str) -> Any:
-    """Return an organised PointCloud2: x, y, z and packed rgb, 16 bytes per point."""
+    """Return an organised PointCloud2: x, y, z and packed rgb, 16 bytes per point.
+
+    A cloud with normals has normal_x, normal_y and normal_z behind them, 28 bytes per point.
+    """
     height, width = cloud.xyz.shape[:2]
     # OpenCV widens rows of 3 to rows of 4 several times faster than numpy's assignment.
     points = cv2.cvtColor(np.ascontiguousarray(cloud.xyz, np.float32), cv2.COLOR_RGB2RGBA)
@@ -134,7 +139,11 @@ def cloud_message(cloud: OrganizedCloud, stamp_ns: int, frame_id: str) -> Any:
     # float copy may change bits that happen to spell a NaN.
     packed = bgra.view('<u4')[..., 0] & 0x00FFFFFF
     points.view(np.uint32)[..., 3] = packed
-    message = _empty_cloud(('x', 'y', 'z', 'rgb'), (height, width), stamp_ns, frame_id)
+    fields = FIELDS_OF_CLOUD
+    if cloud.normals is not None:
+        fields += FIELDS_OF_NORMAL
+        points = np.concatenate([points, cloud.normals], axis=2)
+    message = _empty_cloud(fields, (height, width), stamp_ns, frame_id)
     message.is_dense = False
     message.data.frombytes(points.data.cast('B'))
     return message

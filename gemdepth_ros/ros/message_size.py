@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from gemdepth_ros.interfaces import PipelineOutput
 
 LARGEST_MESSAGE = 16 * 1024 * 1024  # maxMessageSize of config/fastdds_shm.xml [bytes]
-CLOUD_POINT = 16  # bytes of x, y, z, rgb
+CLOUD_POINT, CLOUD_NORMAL = 16, 12  # bytes of x, y, z, rgb, and of a normal
 MIB = 1024 * 1024
 
 
@@ -30,9 +30,11 @@ def _sizes(output: PipelineOutput) -> Iterator[tuple[str, int]]:
         ('depth', output.relative_depth if output.depth_m is None else output.depth_m),
         ('disparity', output.disparity),
         ('preview', output.preview_rgb),
+        ('normals', output.normals_rgb),
     ):
         if pixels is not None:
             yield name, pixels.nbytes
     if output.cloud is not None:
         height, width = output.cloud.xyz.shape[:2]
-        yield 'points', height * width * CLOUD_POINT
+        point = CLOUD_POINT + (0 if output.cloud.normals is None else CLOUD_NORMAL)
+        yield 'points', height * width * point

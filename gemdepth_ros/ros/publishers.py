@@ -19,6 +19,7 @@ from gemdepth_ros.ros.qos import output_qos
 
 METRIC_DEPTH, METRIC_INFO, METRIC_POINTS = '~/depth/image_rect', '~/depth/camera_info', '~/points'
 METRIC_STD, POINTS_MARK, POINTS_CLEAR = '~/depth/std', '~/points_mark', '~/points_clear'
+METRIC_NORMALS, RELATIVE_NORMALS = '~/normals', '~/relative/normals'
 RELATIVE_DEPTH, RELATIVE_INFO = '~/relative/depth', '~/relative/camera_info'
 RELATIVE_DISPARITY, RELATIVE_POINTS = '~/relative/disparity', '~/relative/points'
 PREVIEW, ODOMETRY, KEYFRAMES = '~/depth/preview', '~/odometry', '~/keyframe_poses'
@@ -29,12 +30,14 @@ TOPICS = {
     METRIC_INFO: CameraInfo,
     METRIC_POINTS: PointCloud2,
     METRIC_STD: Image,
+    METRIC_NORMALS: Image,
     POINTS_MARK: PointCloud2,
     POINTS_CLEAR: PointCloud2,
     RELATIVE_DEPTH: Image,
     RELATIVE_DISPARITY: Image,
     RELATIVE_INFO: CameraInfo,
     RELATIVE_POINTS: PointCloud2,
+    RELATIVE_NORMALS: Image,
     PREVIEW: Image,
     ODOMETRY: Odometry,
     KEYFRAMES: RelativePoses,
@@ -75,6 +78,7 @@ class OutputPublishers:
             preview=self._wanted(PREVIEW),
             depth_std=self._wanted(METRIC_STD),
             costmap=self._wanted(POINTS_MARK) or self._wanted(POINTS_CLEAR),
+            normals=self._wanted(METRIC_NORMALS) or self._wanted(RELATIVE_NORMALS),
         )
 
     def publish(self, output: PipelineOutput) -> None:
@@ -106,6 +110,7 @@ class OutputPublishers:
         if output.camera_is_predicted:
             return  # a guessed field of view gives no metres sideways: no cloud
         self._send_cloud(METRIC_POINTS, output)
+        self._send_normals(METRIC_NORMALS, output)
         for topic, points in (
             (POINTS_MARK, output.mark_points),
             (POINTS_CLEAR, output.clear_points),
@@ -123,6 +128,7 @@ class OutputPublishers:
                 self._send_image(topic, values, '32FC1', output)
         self._send_camera_info(RELATIVE_INFO, output)
         self._send_cloud(RELATIVE_POINTS, output)
+        self._send_normals(RELATIVE_NORMALS, output)
 
     def _publish_motion(self, output: PipelineOutput) -> None:
         # Built for every frame: the twist needs the previous pose, listeners or not.
@@ -152,6 +158,10 @@ class OutputPublishers:
         if output.cloud is not None and self._wanted(topic):
             message = conversions.cloud_message(output.cloud, output.stamp_ns, output.frame_id)
             self._publishers[topic].publish(message)
+
+    def _send_normals(self, topic: str, output: PipelineOutput) -> None:
+        if output.normals_rgb is not None and self._wanted(topic):
+            self._send_image(topic, output.normals_rgb, 'rgb8', output)
 
     def _wanted(self, topic: str) -> bool:
         return bool(self._publishers[topic].get_subscription_count() > 0)

@@ -13,13 +13,14 @@ from gemdepth_ros.ros.message_size import LARGEST_MESSAGE, oversized
 PROFILE = Path(__file__).parents[2] / 'config' / 'fastdds_shm.xml'
 
 
-def output(depth=(10, 10), cloud=(5, 5)):
+def output(depth=(10, 10), cloud=(5, 5), normals=None):
     return SimpleNamespace(
         relative_depth=np.zeros(depth, np.float32),
         depth_m=None,
         disparity=None,
         preview_rgb=None,
-        cloud=SimpleNamespace(xyz=np.zeros((*cloud, 3), np.float32)),
+        normals_rgb=None,
+        cloud=SimpleNamespace(xyz=np.zeros((*cloud, 3), np.float32), normals=normals),
     )
 
 
@@ -42,4 +43,5 @@ def test_what_does_not_fit_is_named_with_size_and_remedy():
     assert 'points 16 MiB' in text
     assert 'products.cloud_decimation' in text
     assert 'depth' not in text.split(': ', 1)[1].split(';')[0]
+    assert 'points 27 MiB' in oversized(output(cloud=(1000, 1000), normals=True))
     assert 'depth 17 MiB' in oversized(output(depth=(2100, 2100)))
