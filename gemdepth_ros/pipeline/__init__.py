@@ -12,8 +12,8 @@ from gemdepth_ros.pipeline.config import (
 )
 
 if TYPE_CHECKING:
-    from gemdepth_ros.pipeline.metres import SensorReadings
     from gemdepth_ros.pipeline.pipeline import DepthPipeline
+    from gemdepth_ros.pipeline.readings import SensorReadings
 
 __all__ = [
     'DepthPipeline',
@@ -30,6 +30,6 @@ __getattr__ = lazy_exports(
     __name__,
     {
         'DepthPipeline': 'gemdepth_ros.pipeline.pipeline',
-        'SensorReadings': 'gemdepth_ros.pipeline.metres',
+        'SensorReadings': 'gemdepth_ros.pipeline.readings',
     },
 )

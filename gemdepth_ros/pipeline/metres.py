@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -13,11 +13,10 @@ from gemdepth_ros.geometry import se3
 from gemdepth_ros.grounding.config import GroundingConfig
 from gemdepth_ros.grounding.estimator import GroundingEstimator
 from gemdepth_ros.grounding.inputs import (
+    BoolArray,
     CameraMounting,
     CoarseDisparity,
     GroundingInput,
-    LidarScan,
-    OdometrySample,
     down_of,
 )
 from gemdepth_ros.grounding.manual import manual_state
@@ -25,7 +24,6 @@ from gemdepth_ros.grounding.pose_chain import UNKNOWN_VARIANCE, ChainedPose, Pos
 from gemdepth_ros.inference.streaming import StreamOutput
 from gemdepth_ros.interfaces import (
     EgoMotion,
-    Float64Array,
     GroundingState,
     ResetReason,
     UInt8Array,
@@ -33,28 +31,11 @@ from gemdepth_ros.interfaces import (
     WindowPoses,
 )
 from gemdepth_ros.pipeline.config import MountingConfig, PipelineConfig
+from gemdepth_ros.pipeline.readings import SensorReadings
 
 COARSE_SIDE = 96  # cells per side of the sample that grounding sees, at most
 # After these the trajectory itself starts anew; after the others it goes on from where it was.
 FRESH_START = (ResetReason.REQUEST, ResetReason.BACKWARD_TIME)
-
-
-@dataclass(frozen=True, eq=False)
-class SensorReadings:
-    """What other sensors measured since the last frame.
-
-    Attributes:
-        lidar: points and their static transform, or None.
-        odometry: samples, oldest first.
-        gravity_camera: direction of gravity (down) in the optical frame, unit vector, or None.
-    """
-
-    lidar: LidarScan | None = None
-    odometry: tuple[OdometrySample, ...] = ()
-    gravity_camera: Float64Array | None = None
-
-
-NOTHING_MEASURED = SensorReadings()
 
 
 def camera_mounting(config: MountingConfig) -> CameraMounting | None:
@@ -140,10 +121,11 @@ class Metres:
         gray: UInt8Array | None = None
         if self._grounding.parallax.enabled:
             gray = np.asarray(cv2.cvtColor(frame.image_rgb, cv2.COLOR_RGB2GRAY), np.uint8)
+        disparity = coarse_disparity(result.disparity_HW, frame.height, frame.width)
         return self._estimator.update(
             GroundingInput(
                 frame.stamp_ns,
-                coarse_disparity(result.disparity_HW, frame.height, frame.width),
+                disparity,
                 frame.camera,
                 gray,
                 result.session_from_camera,
@@ -153,8 +135,9 @@ class Metres:
                 result.reset,
                 readings.lidar,
                 readings.odometry,
-                self.mounting,
+                readings.mounting or self.mounting,
                 readings.gravity_camera,
+                sky=None if readings.sky is None else coarse_mask(readings.sky, disparity),
             )
         )
 
@@ -167,6 +150,26 @@ def coarse_disparity(disparity_HW: Tensor, height: int, width: int) -> CoarseDis
     step_y = (height - 1) / max(rows - 1, 1) * step
     step_x = (width - 1) / max(columns - 1, 1) * step
     return CoarseDisparity(values, step_x, step_y)
+
+
+def coarse_mask(mask: BoolArray, grid: CoarseDisparity) -> BoolArray:
+    """Sample a mask of the image's size: a cell is set when all of the image around it is.
+
+    Args:
+        mask: bool [H, W].
+        grid: whose cells are wanted.
+
+    Returns:
+        bool [h, w].
+    """
+    size = tuple(2 * int(step / 2) + 1 for step in (grid.step_x, grid.step_y))
+    kernel = cv2.getStructuringElement(cv2.MORPH_RECT, size)
+    whole = np.asarray(cv2.erode(mask.astype(np.uint8), kernel), bool)
+    rows, columns = (np.arange(count, dtype=np.float64) for count in grid.values.shape)
+    y = np.rint(grid.offset_y + rows * grid.step_y).astype(np.intp).clip(0, mask.shape[0] - 1)
+    x = np.rint(grid.offset_x + columns * grid.step_x).astype(np.intp).clip(0, mask.shape[1] - 1)
+    result: BoolArray = whole[y[:, None], x]
+    return result
 
 
 def _in_odometry(motion: EgoMotion, result: StreamOutput, state: GroundingState) -> WindowPoses:

@@ -117,6 +117,7 @@ class DepthPipeline:
         if result.reset is not None:
             self._products.forget()
         grounding, motion = self._metres.update(frame, result, readings)
+        self._products.mounting = readings.mounting or self._metres.mounting
         camera = frame.camera or _predicted_camera(frame, result)
         products = self._products.build(
             frame, result.disparity_HW, camera, grounding, request or OutputRequest()

@@ -59,7 +59,7 @@ class ProductBuilder:
 
     Args:
         config: limits and filters.
-        mounting: where the camera sits; None: no clouds for costmaps.
+        mounting: where the camera sits; None: no clouds for costmaps. May be set later.
 
     Raises:
         ConfigError: the self-mask cannot be read.
@@ -67,7 +67,7 @@ class ProductBuilder:
 
     def __init__(self, config: ProductsConfig, mounting: CameraMounting | None) -> None:
         self._config = config
-        self._mounting = mounting
+        self.mounting = mounting
         self._preview = PreviewColours()
         self._self_mask = load_self_mask(config.self_mask) if config.self_mask else None
 
@@ -199,7 +199,7 @@ class ProductBuilder:
         request: OutputRequest,
     ) -> tuple[Float32Array | None, Float32Array | None]:
         """Points that mark and points that clear; None unless metric and the mounting is known."""
-        mounting = self._mounting
+        mounting = self.mounting
         if not (request.costmap and grounding.metric) or mounting is None:
             return None, None
         base_from_camera = mounting.base_from_camera
