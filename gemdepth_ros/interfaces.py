@@ -168,6 +168,8 @@ class EgoMotion:
         lost: whether the chain was broken at this frame.
         window: the predicted poses of the window behind this frame, placed in the odom frame and
             in its unit (``session_from_reference`` is ``odom_from_reference`` here).
+        step_covariance: float64 [6, 6] of the motion since the frame before, in the camera's
+            axes, order as above; None when unknown.
     """
 
     odom_from_camera: Float64Array
@@ -175,6 +177,7 @@ class EgoMotion:
     metric: bool
     lost: bool
     window: WindowPoses | None
+    step_covariance: Float64Array | None = None
 
 
 @dataclass(frozen=True)

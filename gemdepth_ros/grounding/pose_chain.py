@@ -88,6 +88,7 @@ class PoseChain:
         self._recent: deque[ChainedPose] = deque()
         self._longest = 0.0
         self._speed = 0.0
+        self._step_covariance: Float64Array | None = None
         self.standing = False
 
     def update(self, pose: ChainedPose, grounding: GroundingState) -> EgoMotion:
@@ -100,18 +101,28 @@ class PoseChain:
         factor_std = self._take_factor(grounding)
         factor = self._factor if math.isfinite(self._factor) else 1.0
         previous, self._previous = self._previous, pose
+        self._step_covariance = None
         if previous is not None and pose.lost:
             self._break(previous, pose)
         elif previous is not None:
             self.standing = pose.still or self._in_dead_band(pose, factor)
-            if not self.standing:
+            if self.standing:
+                self._step_covariance = self._standing_covariance()
+            else:
                 self._step(previous, pose, factor, factor_std)
         metric = factor_std <= self.config.max_factor_std
         covariance = np.eye(6) * UNKNOWN_VARIANCE
         if metric and not pose.lost:
             covariance = self._covariance.copy()
             covariance[:3, :3] += np.outer(self._scale_error, self._scale_error)
-        return EgoMotion(self._odom_from_camera.copy(), covariance, metric, pose.lost, pose.window)
+        return EgoMotion(
+            self._odom_from_camera.copy(),
+            covariance,
+            metric,
+            pose.lost,
+            pose.window,
+            self._step_covariance if metric else None,
+        )
 
     def _take_factor(self, grounding: GroundingState) -> float:
         """Use the newest factor from now on; return its relative standard deviation."""
@@ -167,8 +178,16 @@ class PoseChain:
         self._covariance = carried @ self._covariance @ carried.T + noise
         # One factor's error is the same for all steps: it adds up along the path.
         self._scale_error = self._scale_error + moved * min(factor_std, 1.0)
+        of_scale = step[:3, 3] * min(factor_std, 1.0)
+        self._step_covariance = noise.copy()
+        self._step_covariance[:3, :3] += np.outer(of_scale, of_scale)
         elapsed = max((pose.stamp_ns - previous.stamp_ns) * 1e-9, 1e-9)
         self._speed = float(np.linalg.norm(moved)) / elapsed
+
+    def _standing_covariance(self) -> Float64Array:
+        """What "it stands" may hide: motion within the dead band."""
+        turn = math.radians(self.config.dead_band_deg)
+        return np.diag([self.config.dead_band_m**2] * 3 + [turn**2] * 3)
 
     def _break(self, previous: ChainedPose, pose: ChainedPose) -> None:
         """Nobody knows what happened in between: stay, and doubt as far as one may have come."""

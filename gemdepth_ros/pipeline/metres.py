@@ -107,7 +107,8 @@ class Metres:
         motion = self._chain.update(pose, state)
         if motion.metric and math.isnan(state.translation_factor_std):
             # A factor on the user's word: nobody knows how good it is.
-            motion = replace(motion, covariance=np.eye(6) * UNKNOWN_VARIANCE)
+            unknown = np.eye(6) * UNKNOWN_VARIANCE
+            motion = replace(motion, covariance=unknown, step_covariance=None)
         return state, replace(motion, window=_in_odometry(motion, result, state))
 
     def _state(
