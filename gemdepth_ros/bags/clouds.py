@@ -69,6 +69,7 @@ def read_cloud(message: Any) -> npt.NDArray[Any]:
     Raises:
         BagError: the layout contradicts itself or there is too little data.
     """
+    _check_fields(message)
     order = '>' if message.is_bigendian else '<'
     try:
         dtype = np.dtype(
@@ -105,11 +106,28 @@ def read_lidar(message: Any) -> Float32Array:
     missing = [name for name in _LIDAR_FIELDS[:3] if name not in names]
     if missing:
         raise BagError(f'point cloud has no field {missing[0]!r}; its fields are {list(names)}')
+    lists = [name for name in _LIDAR_FIELDS if name in names and cloud[name].ndim > 1]
+    if lists:
+        raise BagError(f'point cloud field {lists[0]!r} has several values per point')
     points = np.zeros((cloud.size, 4), np.float32)
-    for column, name in enumerate(_LIDAR_FIELDS):
-        if name in names:
-            points[:, column] = cloud[name]
+    with np.errstate(over='ignore'):  # a float64 beyond float32 becomes infinite: not a point
+        for column, name in enumerate(_LIDAR_FIELDS):
+            if name in names:
+                points[:, column] = cloud[name]
     return points[np.isfinite(points[:, :3]).all(axis=1)]
+
+
+def _check_fields(message: Any) -> None:
+    """Refuse fields that lie outside a point; numpy lets offsets near 2^31 pass, and crashes."""
+    if message.point_step < 1:
+        raise BagError(f'point cloud has a point_step of {message.point_step} bytes')
+    for field in message.fields:
+        size = int(_DATATYPES.get(field.datatype, 'u1')[1]) * max(field.count, 1)
+        if field.offset + size > message.point_step:
+            raise BagError(
+                f'point cloud layout is impossible: field {field.name!r} of {size} bytes at offset '
+                f'{field.offset}; point_step is {message.point_step}'
+            )
 
 
 def _field_format(field: Any, order: str) -> Any:
