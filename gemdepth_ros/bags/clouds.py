@@ -125,8 +125,8 @@ def _check_fields(message: Any) -> None:
         size = int(_DATATYPES.get(field.datatype, 'u1')[1]) * max(field.count, 1)
         if field.offset + size > message.point_step:
             raise BagError(
-                f'point cloud layout is impossible: field {field.name!r} of {size} bytes at offset '
-                f'{field.offset}; point_step is {message.point_step}'
+                f'point cloud layout is impossible: field {field.name!r} of {size} bytes at '
+                f'offset {field.offset}; point_step is {message.point_step}'
             )
 
 

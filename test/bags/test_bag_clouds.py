@@ -77,6 +77,8 @@ def test_points_that_are_not_finite_are_left_out() -> None:
         ({'point_step': 8}, 'layout is impossible'),
         ({'fields': [field('x', 0), field('y', 4, datatype=99)]}, 'layout is impossible'),
         ({'fields': [field('x', 0), field('y', 4)]}, "no field 'z'"),
+        ({'fields': [field('x', 2**31 - 1)]}, "impossible: field 'x' of 4 bytes at offset 2147"),
+        ({'point_step': 0}, 'point_step of 0 bytes'),
     ],
 )
 def test_impossible_clouds_are_named(change: dict[str, object], text: str) -> None:
