@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import argparse
-import math
 import time
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gemdepth_ros.cli.argument_types import at_least, positive
+from gemdepth_ros.cli.reconstruction import DEFAULT_MAX_DEPTH_M, DEFAULT_VOXEL_M
 from gemdepth_ros.errors import ConfigError, InferenceError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gemdepth_ros.cli.reconstruction.builder import BuildSettings, CloudBuilder
+    from gemdepth_ros.cli.reconstruction.builder import CloudBuilder
     from gemdepth_ros.cli.reconstruction.recording import RecordedFrames
-    from gemdepth_ros.pipeline import DepthPipeline, PipelineConfig
+    from gemdepth_ros.pipeline import DepthPipeline
 
 METRES_NEED = (
     'units are relative: depth and motion have factors of their own, so frames do not lie on each '
-    'other; metres need --scale, --shift and --translation-factor'
+    'other; metres need a LiDAR in the bag, or --scale, --shift and --translation-factor'
 )
-DEFAULT_VOXEL_M = 0.1
-DEFAULT_MAX_DEPTH_M = 25.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add('-o', '--output', metavar='FILE.ply', type=Path, required=True, help='the cloud')
     add('--force', action='store_true', help='replace FILE.ply')
     add('--weights', metavar='FILE|NAME', default='', help='default: none (seeded, no meaning)')
-    add('--preset', choices=('vitl', 'small'), help='network; default: that of the weights')
+    add('--preset', choices=('vitl', 'small', 'tiny'), help='network; default: weights tell')
     add('--mode', choices=('sliding', 'causal'), default='sliding', help='(%(default)s)')
     add('--window', type=at_least(1), default=8, help='frames per window (%(default)s)')
     add('--input-size', type=at_least(14), default=518, help='short side, px (%(default)s)')
@@ -51,7 +49,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=('FX', 'FY', 'CX', 'CY'),
         help='of the rectified images [px]; default: camera_info of the bag, or a guess',
     )
-    metres = parser.add_argument_group('metres: Z = scale / (disparity - shift)')
+    metres = parser.add_argument_group(
+        'metres', 'from LiDAR and odometry of a bag, or given as Z = scale / (disparity - shift)'
+    )
+    metres.add_argument(
+        '--lidar', metavar='TOPIC', default='', help='default: the only one; none: not used'
+    )
+    metres.add_argument(
+        '--odometry', metavar='TOPIC', default='', help='default: the only one; none: not used'
+    )
     metres.add_argument('--scale', type=positive, help='[m * disparity]')
     metres.add_argument('--shift', type=float, default=0.0, help='[disparity] (%(default)s)')
     metres.add_argument('--translation-factor', type=positive, help='metres per unit of motion')
@@ -78,29 +84,29 @@ def run(args: argparse.Namespace) -> int:
     """
     output = args.output.expanduser()
     _check_output(output, args.force)
-    config = _pipeline_config(args)
-    metric = args.scale is not None
 
     from rich.console import Console
 
+    from gemdepth_ros.cli.reconstruction import settings
     from gemdepth_ros.cli.reconstruction.builder import CloudBuilder
     from gemdepth_ros.cli.reconstruction.recording import open_recording
     from gemdepth_ros.pipeline import DepthPipeline
 
+    settings.check_metres(args)
     console = Console(highlight=False, soft_wrap=True)
 
     def note(text: str) -> None:
         console.print(f'note: {text}')
 
-    given = tuple(args.intrinsics) if args.intrinsics else None
-    recording = open_recording(args.source.expanduser(), args.rate, args.topic, given, note)
-    pipeline = DepthPipeline(config)
+    recording = open_recording(args.source.expanduser(), settings.source_options(args), note)
+    grounding = settings.grounding_of(args, recording.sensors)
+    metric = bool(grounding.enabled_sources)
+    pipeline = DepthPipeline(settings.pipeline_config(args, grounding))
     console.print(f'{recording.description}; weights: {pipeline.weights_description}')
     if not pipeline.trained:
         note('without trained weights this cloud means nothing yet (--weights gemdepth-vitl)')
-    if not metric:
-        note(METRES_NEED)
-    builder = CloudBuilder(_build_settings(args, metric))
+    note(f'metres from {settings.origin(args, recording.sensors)}' if metric else METRES_NEED)
+    builder = CloudBuilder(settings.build_settings(args, metric))
     began = time.monotonic()
     try:
         _drive(recording, pipeline, builder, args.max_frames, console)
@@ -117,50 +123,6 @@ def _check_output(output: Path, force: bool) -> None:
         raise ConfigError(f'cannot write {output}: {output.parent} must be an existing folder')
     if output.exists() and not force:
         raise ConfigError(f'{output} exists; choose another name, or --force')
-
-
-def _pipeline_config(args: argparse.Namespace) -> PipelineConfig:
-    from gemdepth_ros.inference.config import StreamingConfig
-    from gemdepth_ros.pipeline import (
-        GroundingConfig,
-        ManualConfig,
-        NetworkConfig,
-        PipelineConfig,
-        ProductsConfig,
-    )
-
-    if (args.scale is None) != (args.translation_factor is None):
-        raise ConfigError(
-            'metres need both --scale and --translation-factor: depth and motion have factors of '
-            'their own'
-        )
-    if args.scale is not None and not args.weights:
-        raise ConfigError('random weights give no metres: --scale needs --weights')
-    grounding = GroundingConfig()
-    if args.scale is not None:
-        manual = ManualConfig(True, args.scale, args.shift, args.translation_factor)
-        grounding = GroundingConfig(manual=manual)
-    return PipelineConfig(
-        network=NetworkConfig(args.preset or 'auto', args.weights, args.device, args.dtype),
-        streaming=StreamingConfig(mode=args.mode, window=args.window, input_size=args.input_size),
-        grounding=grounding,
-        products=ProductsConfig(max_depth_m=args.max_depth or DEFAULT_MAX_DEPTH_M),
-    )
-
-
-def _build_settings(args: argparse.Namespace, metric: bool) -> BuildSettings:
-    from gemdepth_ros.cli.reconstruction.builder import BuildSettings
-    from gemdepth_ros.pipeline.products_config import EdgeFilter
-
-    return BuildSettings(
-        metric=metric,
-        voxel=args.voxel or (DEFAULT_VOXEL_M if metric else 0.0),
-        max_depth=args.max_depth or (DEFAULT_MAX_DEPTH_M if metric else 0.0),
-        max_voxels=args.max_voxels,
-        step=args.step,
-        normals=args.normals,
-        edges=EdgeFilter() if metric else EdgeFilter(plane_distance_m=math.inf),
-    )
 
 
 def _drive(
@@ -183,8 +145,8 @@ def _drive(
     columns = (TextColumn('frames'), BarColumn(), MofNCompleteColumn(), Remaining())
     with Progress(*columns, console=console) as progress:
         task = progress.add_task('frames', total=total)
-        for frame in islice(recording.frames, max_frames):
-            builder.add(frame, pipeline.process(frame, wanted))
+        for frame, readings in islice(recording.frames, max_frames):
+            builder.add(frame, pipeline.process(frame, wanted, readings))
             progress.advance(task)
 
 
@@ -202,10 +164,10 @@ def _finish(
     if cloud is None:
         raise InferenceError(
             f'no frame of {args.source} has points: {builder.left_out} frames were lost or '
-            'without metres'
+            f'without metres{"".join(f"; {text}" for text in builder.complaints)}'
         )
     xyz, rgb, normals = cloud.points(args.min_count)
-    unit = 'metres' if args.scale is not None else 'relative'
+    unit = 'metres' if builder.metric else 'relative'
     comments = [
         'made by gemdepth-ros reconstruct',
         f'unit: {unit}',
@@ -226,5 +188,7 @@ def _finish(
         )
     if builder.left_out:
         console.print(f'note: {builder.left_out} frames were lost or without metres')
+    for text in builder.complaints:
+        console.print(f'note: {text}')
     if builder.breaks:
         console.print(f'note: the trajectory is broken {builder.breaks} times')

@@ -16,9 +16,9 @@ from gemdepth_ros.bags.images import image_message  # noqa: E402
 from gemdepth_ros.bags.messages import camera_info_message  # noqa: E402
 from gemdepth_ros.bags.writer import BagWriter, Storage  # noqa: E402
 from gemdepth_ros.cli.main import main  # noqa: E402
-from gemdepth_ros.cli.reconstruction import recording  # noqa: E402
+from gemdepth_ros.cli.reconstruction import bag_frames  # noqa: E402
 from gemdepth_ros.cli.reconstruction.builder import BuildSettings, CloudBuilder  # noqa: E402
-from gemdepth_ros.cli.reconstruction.recording import open_recording  # noqa: E402
+from gemdepth_ros.cli.reconstruction.recording import SourceOptions, open_recording  # noqa: E402
 from gemdepth_ros.interfaces import (  # noqa: E402
     EgoMotion,
     GroundingState,
@@ -234,8 +234,8 @@ def test_a_bag_in_metres(
 
 def test_frames_of_a_bag_have_their_camera(tmp_path: Path, images: list[np.ndarray]) -> None:
     notes: list[str] = []
-    found = open_recording(bag(tmp_path / 'bag', images), None, '', None, notes.append)
-    frames = list(found.frames)
+    found = open_recording(bag(tmp_path / 'bag', images), SourceOptions(), notes.append)
+    frames = [frame for frame, _ in found.frames]
     assert found.count == len(frames) == COUNT
     assert notes == []
     for index, frame in enumerate(frames):
@@ -248,7 +248,8 @@ def test_frames_of_a_bag_have_their_camera(tmp_path: Path, images: list[np.ndarr
 def test_given_intrinsics_win(tmp_path: Path, folder: Path, images: list[np.ndarray]) -> None:
     given = (50.0, 51.0, 40.0, 30.0)
     for source in (folder, bag(tmp_path / 'bag', images)):
-        frame = next(iter(open_recording(source, None, '', given, pytest.fail).frames))
+        options = SourceOptions(intrinsics=given)
+        frame, _ = next(iter(open_recording(source, options, pytest.fail).frames))
         assert frame.camera == PinholeIntrinsics(WIDTH, HEIGHT, *given)
 
 
@@ -257,8 +258,8 @@ def test_a_bag_without_camera_info_guesses_and_says_so(
 ) -> None:
     notes: list[str] = []
     source = bag(tmp_path / 'bag', images, infos=False)
-    frames = list(open_recording(source, None, '', None, notes.append).frames)
-    assert frames[0].camera is None
+    frames = list(open_recording(source, SourceOptions(), notes.append).frames)
+    assert frames[0][0].camera is None
     assert len(notes) == 1
     assert 'no camera_info beside /camera/image_rect' in notes[0]
 
@@ -268,9 +269,9 @@ def test_a_camera_info_of_ros_1_has_capital_letters() -> None:
         height=6, width=8, distortion_model='plumb_bob', binning_x=0, binning_y=0, roi=None,
         K=[1.0], D=[2.0], R=[3.0], P=[4.0],
     )  # fmt: skip
-    new = recording._modern(old)
+    new = bag_frames._modern(old)
     assert (new.k, new.d, new.r, new.p, new.height) == ([1.0], [2.0], [3.0], [4.0], 6)
-    assert recording._modern(new) is new
+    assert bag_frames._modern(new) is new
 
 
 def test_of_several_image_topics_one_must_be_chosen(

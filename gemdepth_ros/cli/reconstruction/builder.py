@@ -64,11 +64,13 @@ class CloudBuilder:
         left_out: frames that were lost or had no metres.
         breaks: how often the trajectory is broken.
         guessed_cameras: frames whose intrinsics are the network's guess.
+        complaints: what the sources of metres said was wrong, one line each, with its count.
     """
 
     def __init__(self, settings: BuildSettings) -> None:
         self.used = self.left_out = self.breaks = self.guessed_cameras = 0
         self._settings = settings
+        self._said: dict[str, tuple[int, str]] = {}
         self._voxel = settings.voxel
         self._max_depth = settings.max_depth
         self._cloud: VoxelCloud | None = None
@@ -80,8 +82,21 @@ class CloudBuilder:
         """The cloud so far; None before the first frame with points."""
         return self._cloud
 
+    @property
+    def metric(self) -> bool:
+        """Whether the cloud is in metres."""
+        return self._settings.metric
+
+    @property
+    def complaints(self) -> tuple[str, ...]:
+        """See the class."""
+        return tuple(f'{text} ({count} frames)' for count, text in self._said.values())
+
     def add(self, frame: VideoFrame, output: PipelineOutput) -> None:
         """Add the points of one frame."""
+        for text in output.grounding.messages:  # the newest of each source stands for all
+            source = text.partition(':')[0]
+            self._said[source] = (self._said.get(source, (0, ''))[0] + 1, text)
         if output.reset is not None:
             self.breaks += 1
             logger.warning(
