@@ -107,9 +107,10 @@ def _least_median(rows: Float64Array, values: Float64Array) -> Float64Array | No
         return None
     solutions = np.linalg.solve(systems[usable], values[draws[usable]][..., None])[..., 0]
     scored = slice(None) if count <= SCORED_ROWS else random.integers(0, count, SCORED_ROWS)
-    misfit = np.abs(values[scored][:, None] - rows[scored] @ solutions.T)
-    middle = misfit.shape[0] // 2
-    best: Float64Array = solutions[np.argmin(np.partition(misfit, middle, axis=0)[middle])]
+    misfit = np.abs(values[scored] - solutions @ rows[scored].T)
+    middle = misfit.shape[1] // 2
+    misfit.partition(middle, axis=1)
+    best: Float64Array = solutions[np.argmin(misfit[:, middle])]
     return best
 
 
@@ -121,26 +122,28 @@ def _iterate(
     floor: float,
 ) -> tuple[Float64Array, float] | None:
     """Reweight until nothing moves; return parameters and sigma."""
-    sigma = _sigma(values - rows @ x, floor)
+    residual = values - rows @ x
+    sigma = _sigma(residual, floor)
     for _ in range(ITERATIONS):
-        residual = values - rows @ x
-        weight = np.clip(1.0 - (residual / (TUKEY * sigma)) ** 2, 0.0, None) ** 2
+        weight = np.maximum(1.0 - (residual / (TUKEY * sigma)) ** 2, 0.0) ** 2
         weighted = rows * weight[:, None]
         normal = weighted.T @ rows / sigma**2 + np.diag(precision)
         try:
             update: Float64Array = solved(normal, weighted.T @ values / sigma**2)
         except np.linalg.LinAlgError:
             return None
-        moved = np.abs(rows @ (update - x)).max()
-        x, sigma = update, _sigma(values - rows @ update, floor)
-        if moved < CONVERGED * sigma:
+        before, residual = residual, values - rows @ update
+        x, sigma = update, _sigma(residual, floor)
+        if np.abs(residual - before).max() < CONVERGED * sigma:
             break
     return x, sigma
 
 
 def _sigma(residual: Float64Array, floor: float) -> float:
-    spread = MAD_TO_STD * float(np.median(np.abs(residual)))
-    return max(spread, floor, 1e-12)
+    size = np.abs(residual)
+    middle = len(size) // 2
+    size.partition(middle)
+    return max(MAD_TO_STD * float(size[middle]), floor, 1e-12)
 
 
 def _sandwich(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -45,6 +46,11 @@ class Opinion:
     kind: Kind
     mean: Float64Array
     covariance: Float64Array
+
+    @cached_property
+    def information(self) -> Float64Array:
+        """Inverse of the covariance; an opinion is asked for it many times."""
+        return inverted(self.covariance)
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,15 +180,15 @@ def _solve(opinions: list[Opinion], spread: float) -> Estimate | None:
         [LOOSE_INVERSE_DEPTH / max(spread, 1e-12), LOOSE_INVERSE_DEPTH, LOOSE_LOG_FACTOR]
     )
     size[1] *= max(1.0, abs(x[1] / x[0]) / max(spread, 1e-12))
-    weights = [inverted(opinion.covariance) for opinion in opinions]
     covariance = np.diag(size**2)
     for _ in range(STEPS):
         information = np.diag(size**-2)
         gradient = np.array([0.0, 0.0, -x[2] / size[2] ** 2])
-        for opinion, weight in zip(opinions, weights, strict=True):
+        for opinion in opinions:
             value, jacobian = _predict(opinion.kind, x)
-            information = information + jacobian.T @ weight @ jacobian
-            gradient = gradient + jacobian.T @ weight @ (opinion.mean - value)
+            weighted = jacobian.T @ opinion.information
+            information += weighted @ jacobian
+            gradient += weighted @ (opinion.mean - value)
         covariance = inverted(information)
         step = covariance @ gradient
         x = x + step

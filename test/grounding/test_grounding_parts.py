@@ -16,10 +16,12 @@ from gemdepth_ros.grounding import (
     GroundingConfig,
     GroundingEstimator,
     GroundingInput,
+    LidarScan,
 )
 from gemdepth_ros.grounding.config import FilterConfig, LidarConfig, ManualConfig
 from gemdepth_ros.grounding.fusion import Opinion, fuse
 from gemdepth_ros.grounding.inputs import down_of, tilt_of
+from gemdepth_ros.grounding.lidar import _coordinates
 from gemdepth_ros.grounding.track import GaussianTrack, Measurement
 from gemdepth_ros.interfaces import PinholeIntrinsics
 
@@ -219,3 +221,26 @@ def test_manual_on_the_word_and_with_a_standard_deviation() -> None:
 def test_config_is_checked(make: object, says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         make()  # type: ignore[operator]
+
+
+@pytest.mark.parametrize('structured', [False, True])
+@pytest.mark.parametrize('unknown', [0.0, 0.7])
+def test_a_large_cloud_is_thinned_fairly_and_first(structured: bool, unknown: float) -> None:
+    """64 rings, ring by ring for each direction: no ring may be left out, holes do not count."""
+    rings, directions = 64, 1875
+    points = np.zeros((directions, rings, 4), np.float32)
+    points[..., 0] = np.arange(rings) + 1
+    random = np.random.default_rng(0)
+    points[random.random((directions, rings)) < unknown] = np.nan
+    flat = points.reshape(-1, 4)
+    given: np.ndarray = flat
+    if structured:
+        given = np.zeros(len(flat), [(name, 'f4') for name in 'xyzi'])
+        for index, name in enumerate('xyzi'):
+            given[name] = flat[:, index]
+    kept = _coordinates(LidarScan(given, np.eye(4), 1), 8000)
+    assert not isinstance(kept, str)
+    assert 4000 < len(kept) <= 8000 * 1.1
+    assert np.isfinite(kept).all()
+    counts = np.bincount(kept[:, 0].astype(int), minlength=rings + 1)[1:]
+    assert counts.min() > 0.5 * counts.mean()
