@@ -85,6 +85,7 @@ setup(
         NAME: [
             'py.typed',
             *(f'**/*.{kind}' for kind in ('json', 'md', 'npz', 'safetensors', 'yaml')),
+            'evaluation/report/templates/*',
         ]
     },
     data_files=[
@@ -118,9 +119,18 @@ setup(
         'matplotlib>=3.5',  # Ubuntu 22.04's
     ],
     extras_require={
+        # HTML reports. plotly 6 is the first that writes arrays as base64: pages a third as
+        # large; its figures carry the script that draws them, no network.
+        'report': ['jinja2>=3.1,<4', 'plotly>=6,<8'],
+        # `evaluate --engine ray`: many bags over the machines of a cluster, on all of which the
+        # version must be the same. Tests ran with 2.60.
+        'ray': ['ray>=2.40,<3'],
+        # `--rerun`. Interfaces and file format change between minor versions: 0.23 brought
+        # set_time(timestamp=...); tests ran with 0.41.
+        'rerun': ['rerun-sdk>=0.23,<0.42'],
         'test': ['pytest>=7', 'hypothesis>=6.100', 'mcap>=1.1'],
         'dev': [
-            *('pytest>=7', 'hypothesis>=6.100', 'mcap>=1.1'),
+            *('pytest>=7', 'hypothesis>=6.100', 'mcap>=1.1', 'jinja2>=3.1,<4', 'plotly>=6,<8'),
             *('ruff', 'mypy', 'import-linter>=2.1', 'types-PyYAML', 'scipy-stubs'),
         ],
     },
