@@ -6,6 +6,9 @@ how a stream goes on when the slots are used up, and ``alignment`` for how no ju
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -29,6 +32,16 @@ from gemdepth_ros.model.temporal_attention import HEADS as MOTION_HEADS
 MEMORY_SEGMENTS = 8
 
 
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """A frame on its way into a slot of a segment, the last slot or the one after it."""
+
+    segment: CausalSegment
+    number: int
+    view: CameraView
+    slot: int
+
+
 class CausalSegment:
     """The kept keys and values of one segment, and the step that adds a frame to it."""
 
@@ -44,7 +57,7 @@ class CausalSegment:
         self._global = cache(1, config.heads // 2, grid.tokens, width)
         pose_dtype = head.embed_pose.weight.dtype
         pose_shape = (1, config.camera_head_heads, 1, 2 * width // config.camera_head_heads)
-        self._camera = [
+        self.camera_stores = [
             [SlotCache(pose_shape, slots, model.device, pose_dtype) for _ in head.trunk]
             for _ in range(ROUNDS)
         ]
@@ -63,7 +76,7 @@ class CausalSegment:
     @property
     def nbytes(self) -> int:
         """Memory held [byte]."""
-        nested = [*self._camera, *self._motion]
+        nested = [*self.camera_stores, *self._motion]
         caches = [self._global, *self._spatial, *self._time, *(c for row in nested for c in row)]
         return self._encodings_1T9.nbytes + sum(c.nbytes for c in caches)
 
@@ -77,23 +90,20 @@ class CausalSegment:
         self.numbers.clear()
 
     def step(
-        self, frame: EncodedFrame, view: CameraView, slot: int, *, answer: bool
+        self, frame: EncodedFrame, pose_1C: Tensor, slot: int, *, answer: bool
     ) -> Tensor | None:
-        """Put a frame into ``slot``, the last or the one after it.
+        """Mix a frame into the segment after ``take_poses`` has put it into ``slot``.
 
         Args:
             frame: the frame; levels 1 and 2 are read only when it is answered.
-            view: the frame in GEM, as the first one of a clip when ``slot`` is 0.
+            pose_1C: its pose feature.
             slot: slot number.
             answer: whether the disparity is wanted, or only what later frames need.
 
         Returns:
             Disparity [H, W] as the network gives it, or None.
         """
-        del self.numbers[slot:]
-        self.numbers.append(frame.number)
         model, grid = self._model, self._grid
-        pose_1C = self._pose(view, slot)
         slots_1 = torch.tensor([slot], device=model.device)
         tokens_1LC = model.astt.embed(frame.levels[3][None], pose_1C[None], slots_1)[0]
         mixed_1LC = model.astt.step(tokens_1LC, slot, grid.spatial_rope, self._spatial, self._time)
@@ -109,16 +119,45 @@ class CausalSegment:
         level1, level2 = frame.levels[:2]
         return model.head.fine(level1, level2, path3, grid.rows, grid.columns)[0]
 
-    def _pose(self, view: CameraView, slot: int) -> Tensor:
-        """Predict and keep the frame's pose encoding; return its pose feature [1, C]."""
-        model = self._model
-        keys, values = self._global.extend(slot, view.k_1NPH, view.v_1NPH)
-        feature_1D = model.geometry.camera_features(view.camera_1C, keys, values)
-        feature_1D = feature_1D.to(self._encodings_1T9.dtype)
-        encoding = activate(model.camera_head.step(feature_1D[None], slot, self._camera))
-        self._encodings_1T9[:, slot] = encoding[0]
+    def camera_feature(self, entry: Entry) -> Tensor:
+        """Put a frame into its slot in GEM; return its camera feature [1, 2 C]."""
+        del self.numbers[entry.slot :]
+        self.numbers.append(entry.number)
+        view = entry.view
+        keys, values = self._global.extend(entry.slot, view.k_1NPH, view.v_1NPH)
+        feature_1D = self._model.geometry.camera_features(view.camera_1C, keys, values)
+        return feature_1D.to(self._encodings_1T9.dtype)
+
+    def take_encoding(self, slot: int, encoding_19: Tensor) -> Tensor:
+        """Keep a frame's pose encoding; return its pose feature [1, C]."""
+        self._encodings_1T9[:, slot] = encoding_19
         seen = self._encodings_1T9[:, : slot + 1]
-        return model.inject_pose(seen, frame_causal=True, newest_only=True)[0]
+        return self._model.inject_pose(seen, frame_causal=True, newest_only=True)[0]
+
+
+def take_poses(model: GemDepth, entries: Sequence[Entry]) -> list[Tensor]:
+    """Put one frame into each of several segments as far as its pose; return the pose features.
+
+    Frames that enter two segments at one moment pass the camera head together: its weights,
+    which a single token has to wait for, are read once.
+    """
+    features_S1D = torch.stack([entry.segment.camera_feature(entry) for entry in entries])
+    slots = [entry.slot for entry in entries]
+    stores = [entry.segment.camera_stores for entry in entries]
+    encodings_S19 = activate(model.camera_head.step(features_S1D, slots, stores))
+    return [
+        entry.segment.take_encoding(entry.slot, encoding_19)
+        for entry, encoding_19 in zip(entries, encodings_S19, strict=True)
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class Seed:
+    """A key frame that enters the next segment; ``shared``: both segments answer it."""
+
+    frame: EncodedFrame
+    entry: Entry
+    shared: bool
 
 
 class CausalEngine:
@@ -172,7 +211,11 @@ class CausalEngine:
             slot = 0  # without shared frames every segment starts from nothing
             self._segment += 1
         view = CameraView.of(self._model, self._grid, frame.levels[3], first=slot == 0)
-        raw = self._present.step(frame, view, slot, answer=True)
+        seed = self._seed(slot, frame, view, refresh_anchor) if keep else None
+        entries = [Entry(self._present, frame.number, view, slot)]
+        entries += [seed.entry] if seed else []
+        poses = take_poses(self._model, entries)
+        raw = self._present.step(frame, poses[0], slot, answer=True)
         assert raw is not None
         if keep:
             self._affine = self._affine.relaxed(self._memory)
@@ -180,9 +223,8 @@ class CausalEngine:
         numbers = tuple(self._present.numbers)
         encodings = self._present.encodings_T9.clone()
         segment = self._segment
-        if keep:
-            self._hold(slot, frame)
-            disparity = self._seed(slot, frame, view, disparity, refresh_anchor)
+        if seed:
+            disparity = self._join(seed, poses[1], slot, disparity)
         return EngineOutput(
             frame.number,
             disparity,
@@ -205,26 +247,29 @@ class CausalEngine:
                 self._held_numbers[place] = frame.number
 
     def _seed(
-        self,
-        slot: int,
-        frame: EncodedFrame,
-        view: CameraView,
-        disparity: Tensor,
-        refresh_anchor: bool,
-    ) -> Tensor:
-        """Put one key frame into the next segment; return the disparity to publish."""
+        self, slot: int, frame: EncodedFrame, view: CameraView, refresh_anchor: bool
+    ) -> Seed | None:
+        """Hold what later segments need of this frame; say which frame enters the next one now."""
+        self._hold(slot, frame)
         key = self._plan.seed_slot(slot)
         if key is None or self._next is None:
-            return disparity
+            return None
         place = len(self._next.numbers)
-        if key != slot:
-            self._seed_held(place, refresh_anchor and place == 0)
+        shared = key == slot
+        if not shared:
+            frame = self._held_seed(place, refresh_anchor and place == 0)
+        if not shared or place == 0:  # as the first of its segment a frame looks different
+            view = CameraView.of(self._model, self._grid, frame.levels[3], first=place == 0)
+        return Seed(frame, Entry(self._next, frame.number, view, place), shared)
+
+    def _join(self, seed: Seed, pose_1C: Tensor, slot: int, disparity: Tensor) -> Tensor:
+        """Put a key frame into the next segment; return the disparity to publish."""
+        assert self._next is not None
+        place = seed.entry.slot
+        raw = self._next.step(seed.frame, pose_1C, place, answer=seed.shared)
+        if raw is None:
             return disparity
-        if place == 0:  # a shared frame that stands first in the next segment
-            view = CameraView.of(self._model, self._grid, frame.levels[3], first=True)
-        raw = self._next.step(frame, view, place, answer=True)
-        assert raw is not None
-        self._hold(place, frame)  # in short segments it is a key frame of the one after the next
+        self._hold(place, seed.frame)  # in short segments a key frame of the one after the next
         self._next_affine = self._aligner.add(raw, disparity, self._affine)
         weight = self._blend_weight(slot)
         blended = (1 - weight) * disparity + weight * self._next_affine(raw)
@@ -241,20 +286,17 @@ class CausalEngine:
         index = slot - (self._plan.slots - self._plan.shared)
         return (index + 1) / (self._plan.shared + 1)
 
-    def _seed_held(self, place: int, refresh_anchor: bool) -> None:
-        """Seed from a held frame: the anchor (or the candidate for it), then the middle frame."""
-        assert self._next is not None
+    def _held_seed(self, place: int, refresh_anchor: bool) -> EncodedFrame:
+        """Return a held frame: the anchor (or the candidate for it), then the middle frame."""
         source = len(self._held_numbers) - 1 if refresh_anchor else place
         if refresh_anchor:
             self._held_HLC[0] = self._held_HLC[source]
             self._held_numbers[0] = self._held_numbers[source]
-        level3, level4 = self._held_HLC[source, 0][None], self._held_HLC[source, 1][None]
-        held = EncodedFrame(self._held_numbers[source], (level3, level3, level3, level4))
-        view = CameraView.of(self._model, self._grid, level4, first=place == 0)
-        self._next.step(held, view, place, answer=False)
         if place == 1:  # the middle frame stands in slot 1 of the next segment
             self._held_HLC[-1] = self._held_HLC[1]
             self._held_numbers[-1] = self._held_numbers[1]
+        level3, level4 = self._held_HLC[source, 0][None], self._held_HLC[source, 1][None]
+        return EncodedFrame(self._held_numbers[source], (level3, level3, level3, level4))
 
     def _pass_on(self) -> None:
         """The present segment is full: the next one takes over."""

@@ -49,22 +49,29 @@ class CameraHead(nn.Module):
         return delta if pose_BT9 is None else pose_BT9 + delta
 
     def step(
-        self, feature_11D: Tensor, slot: int, stores: Sequence[Sequence[KeyValueStore]]
+        self,
+        features_B1D: Tensor,
+        slots: Sequence[int],
+        stores: Sequence[Sequence[Sequence[KeyValueStore]]],
     ) -> Tensor:
-        """Return the last round's raw pose [1, 1, 9] of one frame that sees earlier ones.
+        """Return the last round's raw poses [B, 1, 9] of one frame in each of B streams.
+
+        Each frame sees the earlier ones of its own stream. Streams that step together share the
+        reading of the weights, which is what a single frame's time goes into.
 
         Args:
-            feature_11D: camera feature of the frame.
-            slot: the frame's slot.
-            stores: one store per round and block.
+            features_B1D: camera features of the frames.
+            slots: each frame's slot in its stream.
+            stores: for each stream one store per round and block.
         """
-        x_11D = self.token_norm(feature_11D)
+        x_B1D = self.token_norm(features_B1D)
         pose: Tensor | None = None
-        for round_stores in stores:
-            y_11D = self.condition(x_11D, pose)
-            for block, store in zip(self.trunk, round_stores, strict=True):
-                y_11D = block.step(y_11D, slot, store)
-            pose = self.update(y_11D, pose)
+        for number in range(ROUNDS):
+            y_B1D = self.condition(x_B1D, pose)
+            for index, block in enumerate(self.trunk):
+                kept = [streams[number][index] for streams in stores]
+                y_B1D = block.step_each(y_B1D, slots, kept)
+            pose = self.update(y_B1D, pose)
         assert pose is not None
         return pose
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gemdepth_ros.inference.causal import Entry
 from gemdepth_ros.inference.encoded import EncodedFrame, StreamGrid
 from gemdepth_ros.interfaces import VideoFrame
 from gemdepth_ros.model import GemDepth, GemDepthConfig, GemDepthOutput, build_gemdepth
@@ -134,3 +135,11 @@ def _parts(thing: object) -> Iterator[object]:
 def storage_bytes(tensors: dict[int, Tensor]) -> int:
     """Memory of the buffers behind tensors [byte]."""
     return sum(tensor.untyped_storage().nbytes() for tensor in tensors.values())
+
+
+def place_without_computing(_: object, entries: Sequence[Entry]) -> list[None]:
+    """A stand-in for ``causal.take_poses``: frames take their slots and nothing is computed."""
+    for entry in entries:
+        del entry.segment.numbers[entry.slot :]
+        entry.segment.numbers.append(entry.number)
+    return [None] * len(entries)

@@ -47,8 +47,8 @@ def answers(monkeypatch) -> list[Answer]:
     recorded: list[Answer] = []
     step = CausalSegment.step
 
-    def recording(self, frame, view, slot, *, answer):
-        raw = step(self, frame, view, slot, answer=answer)
+    def recording(self, frame, pose, slot, *, answer):
+        raw = step(self, frame, pose, slot, answer=answer)
         if raw is not None:
             recorded.append(Answer(tuple(self.numbers), raw.clone(), self.encodings_T9.clone()))
         return raw
@@ -168,7 +168,7 @@ def test_stride_with_new_anchors(double_drive, answers):
 
 def _stores(segment: CausalSegment) -> dict[str, object]:
     named: dict[str, object] = {'global': segment._global}
-    for i, row in enumerate(segment._camera):
+    for i, row in enumerate(segment.camera_stores):
         named |= {f'camera {i}.{j}': store for j, store in enumerate(row)}
     named |= {f'spatial {i}': store for i, store in enumerate(segment._spatial)}
     named |= {f'time {i}': store for i, store in enumerate(segment._time)}

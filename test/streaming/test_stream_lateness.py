@@ -6,7 +6,7 @@ import statistics
 
 import pytest
 import torch
-from stream_helpers import say
+from stream_helpers import place_without_computing, say
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -63,13 +63,9 @@ def benches():
 def skip(engine: CausalEngine, frames: int, monkeypatch) -> None:
     """Let frames pass without computing: nothing is read of them but their place."""
 
-    def place(self, frame, view, slot, *, answer):
-        del self.numbers[slot:]
-        self.numbers.append(frame.number)
-        return torch.zeros(1, device='meta')
-
     with monkeypatch.context() as patched:
-        patched.setattr(CausalSegment, 'step', place)
+        patched.setattr(causal, 'take_poses', place_without_computing)
+        patched.setattr(CausalSegment, 'step', lambda *_, **__: torch.zeros(1, device='meta'))
         patched.setattr(CameraView, 'of', staticmethod(lambda *_, **__: None))
         patched.setattr(CausalEngine, '_hold', lambda *_: None)
         for number in range(frames):

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.transform import Rotation
-from stream_helpers import FRAME_NS, images, video_frames
+from stream_helpers import FRAME_NS, images, place_without_computing, video_frames
 
 from gemdepth_ros.errors import ConfigError, ImageError
 from gemdepth_ros.geometry import se3
-from gemdepth_ros.inference import StreamingConfig, StreamSession, streaming
+from gemdepth_ros.inference import StreamingConfig, StreamSession, causal, streaming
 from gemdepth_ros.inference.anchor_policy import anchor_is_stale, view_overlap
 from gemdepth_ros.inference.causal import CausalSegment
 from gemdepth_ros.inference.encoded import CameraView, EngineOutput
@@ -112,10 +112,12 @@ def hollow(monkeypatch):
     """Engines that know which frame stands where, and compute nothing."""
     encoding = torch.tensor([0.0, 0, 0, 0, 0, 0, 1, 0.8, 1.2])
 
-    def step(self, frame, view, slot, *, answer):
-        del self.numbers[slot:]
-        self.numbers.append(frame.number)
-        self._encodings_1T9[0, slot] = encoding
+    def take_poses(_, entries):
+        for entry in entries:
+            entry.segment._encodings_1T9[0, entry.slot] = encoding
+        return place_without_computing(_, entries)
+
+    def step(self, frame, pose, slot, *, answer):
         return torch.ones(28, 28) if answer else None
 
     def evaluate(self, target):
@@ -123,6 +125,7 @@ def hollow(monkeypatch):
         encodings = encoding.repeat(len(numbers), 1)
         return EngineOutput(numbers[target], torch.ones(28, 28), numbers, encodings, target)
 
+    monkeypatch.setattr(causal, 'take_poses', take_poses)
     monkeypatch.setattr(CausalSegment, 'step', step)
     monkeypatch.setattr(CameraView, 'of', staticmethod(lambda *_, **__: None))
     monkeypatch.setattr(SlidingEngine, '_fill', lambda *_: None)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.transform import Rotation
-from stream_helpers import FRAME_NS, say, video_frames
+from stream_helpers import FRAME_NS, place_without_computing, say, video_frames
 
 from gemdepth_ros.geometry import se3
 from gemdepth_ros.inference import StreamingConfig, StreamSession, causal, streaming
@@ -86,9 +86,7 @@ def predict(monkeypatch, tiny_model):
                 output.segment,
             )
 
-        def segment_step(self, frame, view, slot, *, answer):
-            del self.numbers[slot:]
-            self.numbers.append(frame.number)
+        def segment_step(self, frame, pose, slot, *, answer):
             return torch.ones(28, 28) if answer else None
 
         with monkeypatch.context() as patched:
@@ -96,6 +94,7 @@ def predict(monkeypatch, tiny_model):
             patched.setattr(SlidingEngine, '_set_view', lambda *_, **__: None)
             patched.setattr(SlidingEngine, '_evaluate', evaluate)
             patched.setattr(CausalEngine, 'step', causal_step)
+            patched.setattr(causal, 'take_poses', place_without_computing)
             patched.setattr(CausalSegment, 'step', segment_step)
             patched.setattr(CameraView, 'of', staticmethod(lambda *_, **__: None))
             patched.setattr(streaming, 'view_overlap', lambda *_: 1.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -77,6 +79,21 @@ class Block(nn.Module):
         """Transform one frame's tokens, which attend to themselves and to earlier frames."""
         q_BNPH, k_BNPH, v_BNPH = self.attn.query_key_value(self.norm1(x_BPC), rope)
         return self.finish(x_BPC, self.attn.attend(q_BNPH, *store.extend(slot, k_BNPH, v_BNPH)))
+
+    def step_each(
+        self, x_B1C: Tensor, slots: Sequence[int], stores: Sequence[KeyValueStore]
+    ) -> Tensor:
+        """``step`` of one token in each of several streams; the weights are read once.
+
+        Args:
+            x_B1C: one token per stream.
+            slots: the frame's slot in each stream.
+            stores: each stream's keys and values.
+        """
+        q_BN1H, k_BN1H, v_BN1H = self.attn.query_key_value(self.norm1(x_B1C))
+        parts = zip(slots, stores, q_BN1H.split(1), k_BN1H.split(1), v_BN1H.split(1), strict=True)
+        mixed = [self.attn.mix(q, *store.extend(slot, k, v)) for slot, store, q, k, v in parts]
+        return self.finish(x_B1C, self.attn.proj(torch.cat(mixed)))
 
     def finish(self, x_BPC: Tensor, attended_BPC: Tensor) -> Tensor:
         """Add attention's result and the MLP to the residual stream."""
