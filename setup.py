@@ -122,6 +122,9 @@ setup(
         # HTML reports. plotly 6 is the first that writes arrays as base64: pages a third as
         # large; its figures carry the script that draws them, no network.
         'report': ['jinja2>=3.1,<4', 'plotly>=6,<8'],
+        # Trajectories in `evaluate` (ATE, RPE), and truncated mcap files. Tests ran with evo 1.38
+        # and, for its own part, 1.30.
+        'evaluate': ['evo>=1.30,<2', 'mcap>=1.1,<2'],
         # `evaluate --engine ray`: many bags over the machines of a cluster, on all of which the
         # version must be the same. Tests ran with 2.60.
         'ray': ['ray>=2.40,<3'],
@@ -131,6 +134,7 @@ setup(
         'test': ['pytest>=7', 'hypothesis>=6.100', 'mcap>=1.1'],
         'dev': [
             *('pytest>=7', 'hypothesis>=6.100', 'mcap>=1.1', 'jinja2>=3.1,<4', 'plotly>=6,<8'),
+            'evo>=1.30,<2',
             *('ruff', 'mypy', 'import-linter>=2.1', 'types-PyYAML', 'scipy-stubs'),
         ],
     },

@@ -11,6 +11,7 @@ from gemdepth_ros.bags.images import read_rgb
 from gemdepth_ros.bags.reader import BagReader
 from gemdepth_ros.bags.stamps import header_stamp_ns
 from gemdepth_ros.cli.reconstruction.sensors import SensorFeed, SensorTopics, static_transforms
+from gemdepth_ros.errors import ImageError
 from gemdepth_ros.interfaces import PinholeIntrinsics, VideoFrame
 from gemdepth_ros.pipeline.readings import NOTHING_MEASURED, SensorReadings
 from gemdepth_ros.ros.calibration import Rectifier
@@ -30,6 +31,8 @@ class BagFrames:
         intrinsics: fx, fy, cx, cy of the images, which win over the CameraInfo, or None.
         sensors: topics of LiDAR and odometry.
         note: told once each of what cannot be used.
+        on_bad_image: told of each image that cannot be decoded, and it is left out; None: the
+            first one is an error.
     """
 
     def __init__(
@@ -40,12 +43,14 @@ class BagFrames:
         intrinsics: tuple[float, float, float, float] | None,
         sensors: SensorTopics,
         note: Callable[[str], None],
+        on_bad_image: Callable[[ImageError], None] | None = None,
     ) -> None:
         self._path = path
         self._image_topic, self._info_topic = image_topic, info_topic
         self._intrinsics = intrinsics
         self._sensors = sensors
         self._note = note
+        self._on_bad_image = on_bad_image
         self._told: set[str] = set()
         self._rectifier = Rectifier('auto', image_topic)
 
@@ -74,9 +79,20 @@ class BagFrames:
             if item.topic == self._info_topic:
                 info = _modern(item.message)
             elif item.topic == self._image_topic:
-                yield self._frame(item.message, info)
+                frame = self._decoded(item.message, info)
+                if frame is not None:
+                    yield frame
             elif feed is not None:
                 feed.add(item)
+
+    def _decoded(self, message: Any, info: Any | None) -> VideoFrame | None:
+        try:
+            return self._frame(message, info)
+        except ImageError as error:
+            if self._on_bad_image is None:
+                raise
+            self._on_bad_image(error)
+            return None
 
     def _frame(self, message: Any, info: Any | None) -> VideoFrame:
         image_rgb = read_rgb(message)
