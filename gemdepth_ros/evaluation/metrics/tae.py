@@ -20,7 +20,7 @@ def transported_depth(
     """Return what the next camera would see of this frame's depth.
 
     Args:
-        depth: [H, W], metres or any unit that the translation shares; <= 0 is unknown.
+        depth: [H, W], metres or any unit that the translation shares; NaN is unknown.
         matrix: float64 [3, 3] camera matrix of both frames.
         next_from_this: float64 [4, 4].
 

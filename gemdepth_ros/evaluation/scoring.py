@@ -1,0 +1,213 @@
+"""All records of a sequence to everything that can be said about them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol as Interface
+
+from gemdepth_ros.errors import DependencyError
+from gemdepth_ros.evaluation.calibration import CalibrationScorer
+from gemdepth_ros.evaluation.depth_scorer import DepthScorer, SequenceFits
+from gemdepth_ros.evaluation.metrics import ScaleShift
+from gemdepth_ros.evaluation.protocols import PROTOCOLS, Region
+from gemdepth_ros.evaluation.records import FrameRecord, RecordStore
+from gemdepth_ros.evaluation.result import (
+    EvaluationResult,
+    ProtocolResult,
+    ResetEvent,
+    TrajectoryResult,
+)
+from gemdepth_ros.evaluation.scale import ScaleScorer
+from gemdepth_ros.evaluation.temporal import AlignmentScorer, FlickerScorer, fitted_factor
+from gemdepth_ros.evaluation.trajectory import TrajectoryScorer
+from gemdepth_ros.evaluation.views import DepthView, aligned_view, metric_view, relative_view
+
+Progress = Callable[[int, int], None]
+
+
+class Scorer(Interface):
+    """Something that looks at every record once."""
+
+    def add(self, record: FrameRecord) -> None:
+        """Take the next frame."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a first look at the records found.
+
+    Attributes:
+        fits: of the whole sequence.
+        true_poses: frames with a true pose.
+        own_poses: frames with an estimated pose.
+        own_metric: of these, in metres.
+        metric: frames with metric depth.
+        masks: frames with a mask of movers.
+        resets: where the stream started anew.
+    """
+
+    fits: SequenceFits
+    true_poses: int
+    own_poses: int
+    own_metric: int
+    metric: int
+    masks: int
+    resets: tuple[ResetEvent, ...]
+
+
+def look_through(records: RecordStore, progress: Progress | None = None) -> Contents:
+    """Read all records once, for what only the whole sequence tells."""
+    fits = SequenceFits()
+    true_poses = own_poses = own_metric = metric = masks = 0
+    resets = []
+    for number, record in enumerate(records):
+        fits.add(record)
+        true_poses += record.world_from_camera is not None
+        own_poses += record.own_from_camera is not None
+        own_metric += record.own_from_camera is not None and record.own_metric
+        metric += record.depth_m is not None
+        masks += record.moving is not None
+        if record.reset:
+            resets.append(ResetEvent(record.index, record.stamp_ns, record.reset))
+        if progress is not None:
+            progress(number + 1, len(records))
+    return Contents(fits, true_poses, own_poses, own_metric, metric, masks, tuple(resets))
+
+
+def score_records(
+    records: RecordStore,
+    protocols: Sequence[str],
+    region: Region,
+    base: EvaluationResult,
+    progress: Progress | None = None,
+) -> EvaluationResult:
+    """Return ``base`` with every score that the records allow, and notes on the others.
+
+    Args:
+        records: of the whole sequence.
+        protocols: names, keys of `PROTOCOLS`.
+        region: which truths count.
+        base: facts about source, system and truth.
+        progress: told (done, total) of the second reading.
+    """
+    contents = look_through(records)
+    notes = list(base.notes)
+    names = _possible(protocols, contents, notes)
+    views = _views(contents, region)
+    depth = [DepthScorer(PROTOCOLS[name], region, contents.fits) for name in names]
+    temporal = _temporal(records, contents, views, notes)
+    flicker = FlickerScorer(views[0])
+    scale = ScaleScorer(views[0])
+    calibration = CalibrationScorer(region.max_depth_m)
+    motion = TrajectoryScorer()
+    scorers: list[Scorer] = [*depth, *temporal, flicker, scale, calibration, motion]
+    for number, record in enumerate(records):
+        for scorer in scorers:
+            scorer.add(record)
+        if progress is not None:
+            progress(number + 1, len(records))
+    trajectory = _trajectory(motion, contents, notes)
+    scores = tuple(score for item in temporal if (score := item.result()) is not None)
+    return replace(
+        base,
+        protocols=tuple(item.result() for item in depth),
+        temporal=scores,
+        flicker=flicker.result(),
+        trajectory=trajectory,
+        scale=scale.result() if contents.fits.frames else None,
+        calibration=calibration.result(),
+        resets=contents.resets,
+        notes=tuple(notes),
+        truth=replace(
+            base.truth,
+            depth_frames=contents.fits.frames,
+            pose_frames=contents.true_poses,
+            mask_frames=contents.masks,
+        ),
+    )
+
+
+def primary(result: EvaluationResult) -> ProtocolResult | None:
+    """Return the protocol that sample pictures show: the first one with figures."""
+    known = (item for item in result.protocols if not math.isnan(item.mean.abs_rel))
+    return next(known, None)
+
+
+def sample_view(result: EvaluationResult, region: Region) -> DepthView:
+    """Return how sample pictures read depth: as `primary` says, else relative."""
+    first = primary(result)
+    if first is not None and PROTOCOLS[first.name].metric:
+        return metric_view(region.max_depth_m)
+    fit = _shared_fit(result)
+    return aligned_view(fit, region.max_depth_m) if fit else relative_view()
+
+
+def _shared_fit(result: EvaluationResult) -> ScaleShift | None:
+    vda = result.protocol('vda')
+    if vda is None or math.isnan(vda.scale):
+        return None
+    return ScaleShift(vda.scale, vda.shift)
+
+
+def _possible(protocols: Sequence[str], contents: Contents, notes: list[str]) -> list[str]:
+    """Return the protocols that can be evaluated, and say why the others cannot."""
+    if not contents.fits.frames:
+        notes.append('no true depth belongs to any frame: errors of depth are not evaluated')
+        return []
+    names = []
+    for name in protocols:
+        if PROTOCOLS[name].metric and not contents.metric:
+            notes.append(
+                f'protocol {name}: no frame has metric depth (no weights, or no source of metres '
+                'enabled: --set grounding...)'
+            )
+        else:
+            names.append(name)
+    return names
+
+
+def _views(contents: Contents, region: Region) -> list[DepthView]:
+    """Return the readings of depth that there are, the most honest first."""
+    views = [metric_view(region.max_depth_m)] if contents.metric else []
+    if contents.fits.frames:
+        views.append(aligned_view(contents.fits.shared.solve(), region.max_depth_m))
+    return views or [relative_view()]
+
+
+def _temporal(
+    records: RecordStore, contents: Contents, views: list[DepthView], notes: list[str]
+) -> list[AlignmentScorer]:
+    metric = [view for view in views if view.metres]
+    if contents.true_poses > 1 and metric:
+        return [AlignmentScorer('tae', view) for view in metric]
+    if contents.own_poses < 2:
+        notes.append('no poses: consistency over time is not evaluated')
+        return []
+    if contents.metric and contents.own_metric == contents.own_poses:
+        return [AlignmentScorer('self_consistency', views[0], own=True)]
+    relative = relative_view()
+    factor = fitted_factor(records, relative)
+    if math.isnan(factor):
+        notes.append('no two neighbouring frames have own poses: no self-consistency')
+        return []
+    return [AlignmentScorer('self_consistency', relative, own=True, factor=factor)]
+
+
+def _trajectory(
+    motion: TrajectoryScorer, contents: Contents, notes: list[str]
+) -> TrajectoryResult | None:
+    if not contents.true_poses:
+        notes.append('no true poses: the trajectory is not evaluated')
+        return None
+    if not contents.own_poses:
+        notes.append('offline windows have poses in units of their own: no trajectory')
+        return None
+    try:
+        result, said = motion.result()
+    except DependencyError as error:
+        notes.append(f'the trajectory is not evaluated: {error}')
+        return None
+    notes.extend(said)
+    return result
