@@ -7,13 +7,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from gemdepth_ros.errors import DependencyError, ImageError
 from gemdepth_ros.interfaces import Float32Array, UInt8Array
 from gemdepth_ros.media.colormap import SteadyRange, colour_map
+from gemdepth_ros.media.video_output import VideoOutput
 
 STEM = 'comparison'
-# MPEG-4 is in every OpenCV wheel; H.264 often is not, and MJPG asks for nothing at all.
-_ENCODERS = (('mp4v', '.mp4'), ('avc1', '.mp4'), ('MJPG', '.avi'))
 _MAX_SIDE_PX = 1920  # of one half; encoders and players stop at 8192 in all
 
 
@@ -24,12 +22,15 @@ class ComparisonVideo:
     """
 
     def __init__(self, folder: Path, frame_rate_hz: float) -> None:
-        self._folder = folder
-        self._frame_rate_hz = frame_rate_hz
+        files = [folder / f'{STEM}.mp4', folder / f'{STEM}.avi']
+        self._video = VideoOutput(files, frame_rate_hz)
         self._range = SteadyRange()
-        self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
-        self.path: Path | None = None
+
+    @property
+    def path(self) -> Path | None:
+        """The file, or None before the first frame."""
+        return self._video.path
 
     def add(self, image_rgb: UInt8Array, disparity: Float32Array) -> None:
         """Append one frame.
@@ -38,12 +39,10 @@ class ComparisonVideo:
             image_rgb: uint8 [H, W, 3].
             disparity: float32 [H, W].
         """
-        if self._writer is None:
+        if self._size == (0, 0):
             self._size = _half_size(image_rgb.shape[1], image_rgb.shape[0])
-            self._writer = self._open()
         coloured = colour_map(disparity, *self._range.update(disparity))
-        both = np.hstack([_fit(image_rgb, self._size), _fit(coloured, self._size)])
-        self._writer.write(cv2.cvtColor(both, cv2.COLOR_RGB2BGR))
+        self._video.add(np.hstack([_fit(image_rgb, self._size), _fit(coloured, self._size)]))
 
     def close(self) -> None:
         """End the file.
@@ -51,28 +50,7 @@ class ComparisonVideo:
         Raises:
             ImageError: the encoder wrote nothing (it does not report a full disk by itself).
         """
-        if self._writer is None or self.path is None:
-            return
-        self._writer.release()
-        self._writer = None
-        if not self.path.is_file() or self.path.stat().st_size == 0:
-            raise ImageError(f'the video {self.path} could not be written; is the disk full?')
-
-    def _open(self) -> cv2.VideoWriter:
-        width, height = self._size
-        for code, suffix in _ENCODERS:
-            self.path = self._folder / (STEM + suffix)
-            fourcc = cv2.VideoWriter.fourcc(*code)
-            writer = cv2.VideoWriter(
-                str(self.path), fourcc, self._frame_rate_hz, (2 * width, height)
-            )
-            if writer.isOpened():
-                return writer
-            self.path.unlink(missing_ok=True)
-        raise DependencyError(
-            f'this OpenCV has no video encoder (tried {", ".join(c for c, _ in _ENCODERS)}); '
-            f'pip install opencv-python-headless, or do without the video'
-        )
+        self._video.close()
 
 
 def _half_size(width: int, height: int) -> tuple[int, int]:

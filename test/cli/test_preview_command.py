@@ -1,0 +1,94 @@
+"""`gemdepth-ros preview`: a bag becomes a video that plays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from gemdepth_ros.cli import main as command_line
+from gemdepth_ros.errors import ConfigError
+from gemdepth_ros.media.preview_video import PreviewVideo
+from gemdepth_ros.media.video_output import VideoOutput
+
+FRAMES = 4
+NETWORK = ('--preset', 'tiny', '--input-size', '28', '--window', '2', '--device', 'cpu')
+
+
+@pytest.fixture(scope='module')
+def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp('bags') / 'drive'
+    words = ['bag', 'synthesize', '-o', str(folder), '--frames', str(FRAMES)]
+    assert command_line.main([*words, '--height', '32', '--width', '96']) == 0
+    return folder
+
+
+def frames_of(video: Path) -> tuple[list[np.ndarray], float]:
+    capture = cv2.VideoCapture(str(video))
+    found = []
+    while True:
+        good, frame = capture.read()
+        if not good:
+            return found, capture.get(cv2.CAP_PROP_FPS)
+        found.append(frame)
+
+
+def test_a_bag_becomes_a_video(
+    bag: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    video = tmp_path / 'out.mp4'
+    assert command_line.main(['preview', str(bag), '-o', str(video), *NETWORK]) == 0
+    frames, rate_hz = frames_of(video)
+    assert len(frames) == FRAMES
+    assert rate_hz == pytest.approx(10.0)
+    assert frames[0].shape == (32 + 32 + 28, 96, 3)  # image, depth, text
+    assert f'{FRAMES} frames' in capsys.readouterr().out
+    assert [file.name for file in tmp_path.iterdir()] == ['out.mp4']
+
+
+def test_a_video_that_is_there_stays(
+    bag: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    video = tmp_path / 'out.mp4'
+    video.write_text('mine')
+    assert command_line.main(['preview', str(bag), '-o', str(video), *NETWORK]) == 1
+    assert '--force' in capsys.readouterr().err
+    assert video.read_text() == 'mine'
+    words = ['--force', '--max-frames', '2', '--rate', '5']
+    assert command_line.main(['preview', str(bag), '-o', str(video), *NETWORK, *words]) == 0
+    frames, rate_hz = frames_of(video)
+    assert len(frames) == 2
+    assert rate_hz == pytest.approx(5.0)
+
+
+@pytest.mark.parametrize(
+    ('name', 'words'),
+    [('out.gif', '.avi or .mp4'), ('no/such/out.mp4', 'must be an existing folder')],
+)
+def test_wrong_outputs_are_one_line(
+    bag: Path, tmp_path: Path, name: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ['preview', str(bag), '-o', str(tmp_path / name), *NETWORK]
+    assert command_line.main(command) == 1
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.count('\n') == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_high_images_stand_side_by_side(tmp_path: Path) -> None:
+    video = PreviewVideo(tmp_path / 'v.avi', 10.0)
+    image = np.full((41, 61, 3), 200, np.uint8)
+    disparity = np.linspace(0, 1, 41 * 61, dtype=np.float32).reshape(41, 61)
+    video.add(image, disparity, 'a text that is much too long for a picture of this width')
+    video.close()
+    frames, _ = frames_of(tmp_path / 'v.avi')
+    assert frames[0].shape == (40 + 28, 120, 3)
+    assert abs(frames[0][:40, :60].mean() - 200) < 5
+
+
+def test_a_suffix_without_encoder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r'v\.webm'):
+        VideoOutput([tmp_path / 'v.webm'], 10.0)
