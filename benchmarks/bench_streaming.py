@@ -5,7 +5,8 @@
 For each window length: the dense window re-run for every frame, ``sliding``, ``causal``, and the
 offline windows, lean (as shipped) and plain (every window encoded anew, the head on all frames at
 once). The forms take turns, so that a slow moment of the machine hits all of them; ratios of
-medians are what to quote. Beside each ratio stands that of the FLOPs.
+medians are what to quote. Beside each ratio stands that of the FLOPs; `slot/median` is the slowest
+slot of a causal segment (median over three segments), which tells what a seam costs.
 """
 
 from __future__ import annotations
@@ -34,12 +35,14 @@ from gemdepth_ros.inference.segments import SegmentPlan
 from gemdepth_ros.inference.stitching import Stitcher, next_window
 from gemdepth_ros.interfaces import VideoFrame
 from gemdepth_ros.model import GemDepth, build_gemdepth
+from gemdepth_ros.model.camera_head import ROUNDS
 from gemdepth_ros.model.cost import FlopCount
 from gemdepth_ros.model.dpt_head import resize
 
 MS = 1e3
 MB = 1e6
 FRAME_NS = 100_000_000
+ROUNDS_OF_STAGE = {'camera head': ROUNDS}  # how often a step reads the stage's weights
 OFFLINE_ROUNDS = 3
 
 
@@ -65,7 +68,7 @@ class Row:
     sliding_ms: float
     causal_ms: float
     causal_mean_ms: float
-    causal_worst_over_median: float
+    causal_slowest_slot_over_median: float
     dense_over_sliding: float
     dense_over_sliding_flops: float
     dense_over_causal: float
@@ -96,6 +99,8 @@ def main() -> None:
     rows = [measure(model, frames, args.input_size, T, args.rounds) for T in args.windows]
     console.print(table(rows))
     console.print(flop_table(model, size, args.windows))
+    limits = Limits.of(model)
+    console.print(floor_table(model, size, args.windows, limits))
     if args.json:
         result = {
             'machine': machine(device),
@@ -104,6 +109,7 @@ def main() -> None:
             'preset': args.preset,
             'dtype': args.dtype,
             'network_size': size,
+            'limits': asdict(limits),
             'rows': [asdict(row) for row in rows],
         }
         Path(args.json).write_text(json.dumps(result, indent=2) + '\n', encoding='utf-8')
@@ -164,7 +170,7 @@ def measure(model: GemDepth, frames: np.ndarray, input_size: int, window: int, r
         sliding.median,
         causal.median,
         statistics.mean(causal.ms),
-        max(causal.ms) / causal.median,
+        slowest_slot(causal.ms, window - len(plan.key_slots)) / causal.median,
         dense.median / sliding.median,
         total['dense'] / total['sliding'],
         dense.median / causal.median,
@@ -183,6 +189,14 @@ def measure(model: GemDepth, frames: np.ndarray, input_size: int, window: int, r
         },
         {'sliding': sliding_bytes / MB, 'causal': causal_bytes / MB},
     )
+
+
+def slowest_slot(ms: list[float], period: int) -> float:
+    """Largest median time of a slot over the segments [ms].
+
+    What a seam costs comes back at the same slot in every segment; a slow moment does not.
+    """
+    return max(statistics.median(ms[slot::period]) for slot in range(period))
 
 
 def typical_causal(flops: FlopCount, plan: SegmentPlan) -> float:
@@ -345,7 +359,7 @@ def table(rows: list[Row]) -> Table:
         title='ms per frame (median), ratios (measured / FLOPs), peak memory above start'
     )
     for name in (
-        'T', 'dense', 'sliding', 'causal', 'mean', 'worst/median', 'dense/sliding',
+        'T', 'dense', 'sliding', 'causal', 'mean', 'slot/median', 'dense/sliding',
         'dense/causal', 'offline', 'plain', 'plain/offline', 'peak MB d | s | c | o | p', 'held',
     ):  # fmt: skip
         shown.add_column(name, justify='right')
@@ -356,7 +370,7 @@ def table(rows: list[Row]) -> Table:
             f'{row.sliding_ms:.0f}',
             f'{row.causal_ms:.0f}',
             f'{row.causal_mean_ms:.0f}',
-            f'{row.causal_worst_over_median:.2f}',
+            f'{row.causal_slowest_slot_over_median:.2f}',
             f'{row.dense_over_sliding:.2f} / {row.dense_over_sliding_flops:.2f}',
             f'{row.dense_over_causal:.1f} / {row.dense_over_causal_flops:.1f}',
             f'{row.offline_ms:.0f}',
@@ -383,6 +397,94 @@ def flop_table(model: GemDepth, size: tuple[int, int], windows: list[int]) -> Ta
         ):
             cells = [f'{step[stage] / 1e9:.2f}' for stage in stages]
             shown.add_row(str(window), form, *cells, f'{sum(step.values()) / 1e9:.2f}')
+    return shown
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What this machine reaches at best, measured here.
+
+    Attributes:
+        gflops: rate of large matrix products in the network's precision [GFLOP/s].
+        gbps: rate at which weights come from memory to a single token [GB/s].
+    """
+
+    gflops: float
+    gbps: float
+
+    @classmethod
+    def of(cls, model: GemDepth) -> Limits:
+        """Time matrix products with many tokens, and with one."""
+        width = model.config.encoder.width
+        many = torch.randn(4096, width, device=model.device, dtype=model.dtype)
+        weights = [
+            torch.randn(4 * width, width, device=model.device, dtype=model.dtype)
+            for _ in range(max(1, 400_000_000 // (4 * width * width * many.element_size())))
+        ]
+        few = weights[:8]
+        product = best_seconds(model, lambda: [many @ w.T for w in few])
+        reading = best_seconds(model, lambda: [many[:1] @ w.T for w in weights])
+        return cls(
+            2 * many.numel() * 4 * width * len(few) / product / 1e9,
+            sum(w.nbytes for w in weights) / reading / 1e9,
+        )
+
+    def floor_ms(self, flops: dict[str, float], weight_bytes: dict[str, float]) -> float:
+        """Time that no implementation of these stages can go below here [ms]."""
+        slowest = (
+            max(flops[stage] / self.gflops, weight_bytes[stage] / self.gbps) for stage in flops
+        )
+        return sum(slowest) / 1e9 * MS
+
+
+def best_seconds(model: GemDepth, run: Callable[[], object]) -> float:
+    """Shortest of five calls [s]."""
+    timing = Timing()
+    for _ in range(6):
+        timed(timing, model, run)
+    return min(timing.ms[1:]) / MS
+
+
+def weight_bytes(model: GemDepth) -> dict[str, float]:
+    """Bytes of weights that one step reads, by stage."""
+    geometry, astt, head = model.geometry, model.astt, model.head
+    parts = {
+        'encoder': [model.encoder],
+        'frame block': [geometry.frame_block],
+        'global block': [geometry.global_block],
+        'camera head': [model.camera_head, model.pose_features],
+        'spatial': [astt.spatial_blocks],
+        'time': [astt.time_blocks],
+        'motion': [head.motion_modules],
+        'head': [head.projects, head.resizes, head.reduce, head.fusions],
+    }
+    return {
+        stage: sum(p.nbytes for part in modules for p in part.parameters())
+        * ROUNDS_OF_STAGE.get(stage, 1)
+        for stage, modules in parts.items()
+    }
+
+
+def floor_table(
+    model: GemDepth, size: tuple[int, int], windows: list[int], limits: Limits
+) -> Table:
+    """The least that a step can take on this machine, and the ratios that follow from it."""
+    shown = Table(
+        title=f'floor [ms]: {limits.gflops:.0f} GFLOP/s and {limits.gbps:.1f} GB/s measured here'
+    )
+    for name in ('T', 'dense', 'sliding', 'causal', 'dense/sliding', 'dense/causal'):
+        shown.add_column(name, justify='right')
+    count, read = FlopCount(model.config, *size), weight_bytes(model)
+    for window in windows:
+        middle = (SegmentPlan.of(window).slots + len(SegmentPlan.of(window).key_slots)) // 2
+        forms = (count.dense(window), count.sliding(window), count.causal(max(middle, 1)))
+        dense, sliding, causal = (limits.floor_ms(form, read) for form in forms)
+        shown.add_row(
+            str(window),
+            *(f'{value:.1f}' for value in (dense, sliding, causal)),
+            f'{dense / sliding:.1f}',
+            f'{dense / causal:.1f}',
+        )
     return shown
 
 
