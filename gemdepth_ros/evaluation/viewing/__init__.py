@@ -1,0 +1,1 @@
+"""Recordings for viewers of other projects."""
