@@ -17,6 +17,10 @@ class ImageError(GemDepthError):
     """An image cannot be decoded: unknown encoding, too little data, or an impossible size."""
 
 
+class SensorError(GemDepthError):
+    """A message of another sensor (LiDAR, odometry, IMU) cannot be used."""
+
+
 class BagError(GemDepthError):
     """A bag or a recording folder cannot be read or written."""
 
@@ -27,6 +31,10 @@ class InferenceError(GemDepthError):
 
 class DeviceMemoryError(InferenceError):
     """The device's memory did not suffice; the text says what needs less."""
+
+
+class TrainingError(GemDepthError):
+    """A training run cannot go on; the text names the step and what is kept."""
 
 
 class DependencyError(GemDepthError):

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from gemdepth_ros.errors import GemDepthError, ImageError
 from gemdepth_ros.interfaces import OutputRequest, PipelineOutput, ResetReason, VideoFrame
 from gemdepth_ros.pipeline.config import PipelineConfig
+from gemdepth_ros.pipeline.readings import NOTHING_MEASURED, SensorReadings
 from gemdepth_ros.ros import conversions
 from gemdepth_ros.ros.calibration import Rectifier
 from gemdepth_ros.ros.camera_input import QueuedImage
@@ -38,14 +39,26 @@ class Pipeline(Protocol):
     def warm_up(self, height: int, width: int) -> None:
         """Run once, so that the first frame is not slow."""
 
-    def process(self, frame: VideoFrame, request: OutputRequest | None = None) -> PipelineOutput:
-        """Take the next frame."""
+    def process(
+        self,
+        frame: VideoFrame,
+        request: OutputRequest | None = None,
+        readings: SensorReadings = NOTHING_MEASURED,
+    ) -> PipelineOutput:
+        """Take the next frame, and what other sensors say about it."""
 
     def reset(self, reason: ResetReason = ResetReason.REQUEST) -> None:
         """Forget the stream's past."""
 
     def close(self) -> None:
         """Give back the device's memory."""
+
+
+class MotionState(Protocol):
+    """Why motion is refused or withheld; empty when it is not."""
+
+    fault: str
+    note: str
 
 
 class OutputSink(Protocol):
@@ -56,6 +69,21 @@ class OutputSink(Protocol):
 
     def publish(self, output: PipelineOutput) -> None:
         """Send an output."""
+
+    @property
+    def motion(self) -> MotionState:
+        """What became of the motion."""
+
+
+class Sensors(Protocol):
+    """What other sensors say."""
+
+    def readings(self, stamp_ns: int, frame_id: str, size: tuple[int, int]) -> SensorReadings:
+        """Return what was measured for an image."""
+
+    @property
+    def notes(self) -> Mapping[str, str]:
+        """By sensor, what is wrong with it."""
 
 
 class FrameProcessor:
@@ -71,6 +99,7 @@ class FrameProcessor:
         unwanted: Callable[[], bool],
         report: Callable[[str], None],
         ros_now_ns: Callable[[], int],
+        sensors: Sensors | None = None,
     ) -> None:
         """Prepare for one stream.
 
@@ -83,7 +112,9 @@ class FrameProcessor:
             unwanted: whether results are no longer wanted, because the node is stopping.
             report: told why a frame gave no output.
             ros_now_ns: the present on the ROS clock [ns].
+            sensors: other sensors, or None.
         """
+        self._sensors = sensors
         self._pipeline = pipeline
         self._sink = sink
         self._statistics = statistics
@@ -110,7 +141,7 @@ class FrameProcessor:
             return
         self._missed = 0
         try:
-            output = self._pipeline.process(frame, self._sink.request())
+            output = self._pipeline.process(frame, self._sink.request(), self._readings(frame))
         except GemDepthError as error:
             self._statistics.counter.failed()
             self._report(f'output withheld: {error}')
@@ -124,12 +155,22 @@ class FrameProcessor:
             self._statistics.counter.dropped()
             return
         self._sink.publish(output)
+        motion = self._sink.motion
+        self._statistics.motion_fault, self._statistics.motion_note = motion.fault, motion.note
         self._statistics.published(output, item.arrived_s, self._ros_now_ns())
 
     def reset(self) -> None:
         """Forget the past of the stream, on request."""
         self._pipeline.reset(ResetReason.REQUEST)
         self._statistics.resets_are(self._pipeline.reset_counts, at_frame=False)
+
+    def _readings(self, frame: VideoFrame) -> SensorReadings:
+        if self._sensors is None:
+            return NOTHING_MEASURED
+        size = (frame.height, frame.width)
+        result = self._sensors.readings(frame.stamp_ns, frame.frame_id, size)
+        self._statistics.sensor_notes = tuple(self._sensors.notes.values())
+        return result
 
     def _decode(self, item: QueuedImage) -> VideoFrame:
         stamp_ns = conversions.stamp_to_ns(item.message.header.stamp)

@@ -17,11 +17,13 @@ from gemdepth_ros.ros.callbacks import logged_transition
 from gemdepth_ros.ros.dependencies import needing_libraries
 from gemdepth_ros.ros.diagnostics import DiagnosticsPublisher
 from gemdepth_ros.ros.faults import out_of_memory
+from gemdepth_ros.ros.frame_listener import FrameListener
 from gemdepth_ros.ros.frame_processor import Pipeline
 from gemdepth_ros.ros.log_forwarding import forward_logging, stop_forwarding
 from gemdepth_ros.ros.node_config import odom_frame_in
 from gemdepth_ros.ros.parameters import NodeParameters
 from gemdepth_ros.ros.publishers import OutputPublishers
+from gemdepth_ros.ros.sensor_input import needs_frames
 from gemdepth_ros.ros.statistics import NodeStatistics, Snapshot
 from gemdepth_ros.ros.status import status_message
 from gemdepth_ros.ros.stream import Stream
@@ -74,6 +76,7 @@ class GemDepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
         self._pipeline_factory = pipeline_factory
         self._pipeline: Pipeline | None = None
         self._outputs: OutputPublishers | None = None
+        self._frames: FrameListener | None = None
         self._reset_service: Any = None
         self._stream: Stream | None = None
         self._statistics = NodeStatistics()
@@ -109,8 +112,12 @@ class GemDepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
         self._pipeline = self._pipeline_factory(pipeline_config)
         if config.warm_up_height:
             self._pipeline.warm_up(config.warm_up_height, config.warm_up_width)
-        odom_frame = odom_frame_in(self.get_namespace(), config.odom_frame)
-        self._outputs = OutputPublishers(self, replace(config, odom_frame=odom_frame))
+        odom_frame = odom_frame_in(self.get_namespace(), config)
+        if needs_frames(config, pipeline_config):
+            self._frames = FrameListener(self, guarded=config.tf_mode != 'none')
+        self._outputs = OutputPublishers(
+            self, replace(config, odom_frame=odom_frame), self._frames
+        )
         self._reset_service = self.create_service(Trigger, '~/reset', self._on_reset)
         self.get_logger().info(f'configured; weights: {self._pipeline.weights_description}')
         return super().on_configure(state)
@@ -133,6 +140,7 @@ class GemDepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
             self._outputs,
             self._publish_status,
             self._on_worker_failure,
+            self._frames,
         )
         self._active = True
         return result
@@ -180,6 +188,9 @@ class GemDepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
         if self._outputs is not None:
             self._outputs.destroy()
             self._outputs = None
+        if self._frames is not None:
+            self._frames.destroy()
+            self._frames = None
         if self._pipeline is not None:
             pipeline, self._pipeline = self._pipeline, None
             stream = self._stream  # once, as in `busy`

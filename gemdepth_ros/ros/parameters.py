@@ -26,8 +26,6 @@ from gemdepth_ros.ros.node_config import NodeConfig
 FIELDS = (*config_fields(NodeConfig), *config_fields(PipelineConfig))
 FOREIGN = ('qos_overrides.', 'use_sim_time', 'start_type_description_service')
 
-UNHEARD_SOURCES = ('lidar', 'odometry', 'sky')
-
 
 class NodeParameters:
     """The node's parameters: declared, checked, and read into the configuration."""
@@ -58,9 +56,7 @@ class NodeParameters:
         """
         values = self._values({})
         self.node_config = build_config(NodeConfig, values)
-        pipeline_config = build_config(PipelineConfig, values)
-        _refuse_unheard_sources(pipeline_config)
-        return self.node_config, pipeline_config
+        return self.node_config, build_config(PipelineConfig, values)
 
     def _on_change(self, parameters: Iterable[Parameter]) -> SetParametersResult:
         """Accept a change that takes effect; refuse every other one with the reason."""
@@ -125,13 +121,3 @@ def descriptor(field: ConfigField) -> Any:
                 FloatingPointRange(from_value=field.minimum, to_value=field.maximum, step=0.0)
             ]
     return result
-
-
-def _refuse_unheard_sources(config: PipelineConfig) -> None:
-    """Refuse sources of metres whose sensors this node does not subscribe to."""
-    unheard = [name for name in UNHEARD_SOURCES if name in config.grounding.enabled_sources]
-    if unheard:
-        raise ConfigError(
-            f'grounding.{unheard[0]}.enabled: the node has no input for it yet; it works in '
-            'DepthPipeline.process(..., readings=...); here use manual or ground_plane'
-        )

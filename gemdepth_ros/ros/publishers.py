@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nav_msgs.msg import Odometry
+from nav_msgs.msg import Odometry, Path
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
@@ -13,7 +13,9 @@ from tf2_msgs.msg import TFMessage
 from gemdepth_ros.interfaces import OutputRequest, PipelineOutput
 from gemdepth_ros.msg import RelativePoses, Status
 from gemdepth_ros.ros import conversions, transforms
+from gemdepth_ros.ros.frame_listener import FrameListener
 from gemdepth_ros.ros.message_size import oversized
+from gemdepth_ros.ros.motion_outputs import ODOMETRY, PATH, TF, MotionOutputs
 from gemdepth_ros.ros.node_config import NodeConfig
 from gemdepth_ros.ros.qos import output_qos
 
@@ -22,8 +24,7 @@ METRIC_STD, POINTS_MARK, POINTS_CLEAR = '~/depth/std', '~/points_mark', '~/point
 METRIC_NORMALS, RELATIVE_NORMALS = '~/normals', '~/relative/normals'
 RELATIVE_DEPTH, RELATIVE_INFO = '~/relative/depth', '~/relative/camera_info'
 RELATIVE_DISPARITY, RELATIVE_POINTS = '~/relative/disparity', '~/relative/points'
-PREVIEW, ODOMETRY, KEYFRAMES = '~/depth/preview', '~/odometry', '~/keyframe_poses'
-TF, STATUS = '/tf', '~/status'
+PREVIEW, KEYFRAMES, STATUS = '~/depth/preview', '~/keyframe_poses', '~/status'
 
 TOPICS = {
     METRIC_DEPTH: Image,
@@ -40,6 +41,7 @@ TOPICS = {
     RELATIVE_NORMALS: Image,
     PREVIEW: Image,
     ODOMETRY: Odometry,
+    PATH: Path,
     KEYFRAMES: RelativePoses,
     TF: TFMessage,
     STATUS: Status,
@@ -49,10 +51,19 @@ TOPICS = {
 class OutputPublishers:
     """Publish what somebody listens to, always with the capture stamp and the camera's frame."""
 
-    def __init__(self, node: LifecycleNode, config: NodeConfig) -> None:
+    def __init__(
+        self, node: LifecycleNode, config: NodeConfig, frames: FrameListener | None = None
+    ) -> None:
+        """Create the topics.
+
+        Args:
+            node: their owner.
+            config: what is published; ``odom_frame`` is final.
+            frames: what others publish about frames; only tf_mode none needs none.
+        """
         self._node = node
         self._config = config
-        self._odometry = transforms.OdometryBuilder(config.odom_frame, config.tf_mode)
+        self.motion = MotionOutputs(config, frames, self._send, self._wanted)
         self._publishers = {
             topic: node.create_lifecycle_publisher(
                 message_type,
@@ -131,8 +142,7 @@ class OutputPublishers:
         self._send_normals(RELATIVE_NORMALS, output)
 
     def _publish_motion(self, output: PipelineOutput) -> None:
-        # Built for every frame: the twist needs the previous pose, listeners or not.
-        self._publishers[ODOMETRY].publish(self._odometry.message(output))
+        self.motion.publish(output)
         window = output.motion.window
         if window is not None and self._wanted(KEYFRAMES):
             scale, scale_std = transforms.metres_per_unit(output)
@@ -141,10 +151,9 @@ class OutputPublishers:
                     window, output.frame_id, scale, scale_std, output.motion.metric
                 )
             )
-        if TF in self._publishers:
-            message = transforms.transforms_message(output, self._config.odom_frame)
-            if message is not None:
-                self._publishers[TF].publish(message)
+
+    def _send(self, topic: str, message: Any) -> None:
+        self._publishers[topic].publish(message)
 
     def _send_image(self, topic: str, pixels: Any, encoding: str, output: PipelineOutput) -> None:
         message = conversions.image_message(pixels, encoding, output.stamp_ns, output.frame_id)

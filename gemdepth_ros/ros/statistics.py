@@ -89,6 +89,9 @@ class Snapshot:
         recent_resets: for each of the last frames the reason of its reset, or ''.
         losses_counted: whether images that were lost on the way can be seen.
         newest: about the newest output; None before the first.
+        sensor_notes: what is wrong with other sensors, one line each.
+        motion_fault: why the motion, or its transform, is refused.
+        motion_note: why a transform is withheld for the time being.
     """
 
     time_s: float
@@ -113,6 +116,9 @@ class Snapshot:
     recent_resets: tuple[str, ...] = ()
     losses_counted: bool = True
     newest: OutputFacts | None = None
+    sensor_notes: tuple[str, ...] = ()
+    motion_fault: str = ''
+    motion_note: str = ''
 
 
 class NodeStatistics:
@@ -134,6 +140,9 @@ class NodeStatistics:
         self.rectification = ''
         self.last_reset = ''
         self.losses_counted = True
+        self.sensor_notes: tuple[str, ...] = ()
+        self.motion_fault = ''
+        self.motion_note = ''
         self._started_s = time.monotonic()
         self._arrivals = RateMeter()
         self._outputs = RateMeter()
@@ -213,4 +222,7 @@ class NodeStatistics:
             recent_resets=tuple(self._recent_resets),
             losses_counted=self.losses_counted,
             newest=self._newest,
+            sensor_notes=self.sensor_notes,
+            motion_fault=self.motion_fault,
+            motion_note=self.motion_note,
         )

@@ -12,9 +12,11 @@ from gemdepth_ros.pipeline.latest_queue import LatestQueue
 from gemdepth_ros.pipeline.worker import Worker
 from gemdepth_ros.ros.calibration import Rectifier
 from gemdepth_ros.ros.camera_input import CameraInput, QueuedImage
+from gemdepth_ros.ros.frame_listener import FrameListener
 from gemdepth_ros.ros.frame_processor import FrameProcessor, Pipeline
 from gemdepth_ros.ros.node_config import NodeConfig
 from gemdepth_ros.ros.publishers import OutputPublishers
+from gemdepth_ros.ros.sensor_input import SensorInput
 from gemdepth_ros.ros.statistics import NodeStatistics
 
 LOG_PERIOD_S = 5.0  # a camera that sends bad images must not flood the log
@@ -32,6 +34,7 @@ class Stream:
         outputs: OutputPublishers,
         on_status: Callable[[], None],
         on_failure: Callable[[Exception], None],
+        frames: FrameListener | None = None,
     ) -> None:
         """Subscribe and start the worker.
 
@@ -43,6 +46,7 @@ class Stream:
             outputs: the topics.
             on_status: publishes ~/status; called after each frame and periodically.
             on_failure: told on the worker's thread what ended the worker.
+            frames: static transforms, when the configuration needs them.
         """
         self._statistics = statistics
         self._node = node
@@ -50,6 +54,9 @@ class Stream:
         self._on_status = on_status
         self._queue: LatestQueue[QueuedImage] = LatestQueue()
         self._input = CameraInput(node, config(), self._queue, self._statistics)
+        self._sensors: SensorInput | None = None
+        if frames is not None:
+            self._sensors = SensorInput(node, frames.frames, config(), pipeline.config)
         self._statistics.image_topic = self._input.topic
         self._processor = FrameProcessor(
             pipeline,
@@ -60,6 +67,7 @@ class Stream:
             self._unwanted,
             self._report,
             lambda: int(node.get_clock().now().nanoseconds),
+            self._sensors,
         )
         self.worker = Worker(self._queue, self._work, on_failure, name='depth_worker')
         self._timer = node.create_timer(
@@ -78,6 +86,8 @@ class Stream:
         """
         self._node.destroy_timer(self._timer)
         self._input.destroy()
+        if self._sensors is not None:
+            self._sensors.destroy()
         self._statistics.counter.dropped(self.worker.request_stop())
         return self.worker.join(self._config().stop_timeout_s)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,11 @@ from nav_msgs.msg import Odometry
 from scipy.spatial.transform import Rotation
 from tf2_msgs.msg import TFMessage
 
+from gemdepth_ros.geometry import se3
 from gemdepth_ros.interfaces import EgoMotion, Float64Array, PipelineOutput
+from gemdepth_ros.pipeline.base_motion import base_motion
 from gemdepth_ros.ros.conversions import fill_rotation, fill_vector, header
-from gemdepth_ros.ros.node_config import TfMode
+from gemdepth_ros.ros.node_config import BASE_MODES, NodeConfig
 
 UNKNOWN_VARIANCE = 9999.0
 ODOM_FROM_SESSION = np.array(
@@ -54,17 +57,13 @@ def transforms_message(output: PipelineOutput, odom_frame: str) -> Any | None:
     if motion.lost:
         return None
     camera = output.frame_id
-    message = TFMessage()
     poses = {leaf_frame(camera): ODOM_FROM_SESSION @ motion.odom_from_camera}
     poses.update((key_frame(camera, slot), pose) for slot, pose in _key_poses(output))
-    for child, pose in poses.items():
-        transform = TransformStamped(
-            header=header(output.stamp_ns, odom_frame), child_frame_id=child
-        )
-        fill_vector(transform.transform.translation, pose[:3, 3])
-        fill_rotation(transform.transform.rotation, pose[:3, :3])
-        message.transforms.append(transform)
-    return message
+    return TFMessage(
+        transforms=[
+            _transform(output.stamp_ns, odom_frame, child, pose) for child, pose in poses.items()
+        ]
+    )
 
 
 def _key_poses(output: PipelineOutput) -> Iterator[tuple[int, Float64Array]]:
@@ -80,47 +79,113 @@ def _key_poses(output: PipelineOutput) -> Iterator[tuple[int, Float64Array]]:
         yield slot, ODOM_FROM_SESSION @ window.session_from_reference @ scaled
 
 
+@dataclass(frozen=True, eq=False)
+class PlacedMotion:
+    """Where the frame is whose motion is published.
+
+    Attributes:
+        child: name of the frame: the camera, its leaf, or the vehicle's base.
+        odom_from_child: float64 [4, 4].
+        covariance: of that pose, in the odometry frame's axes, float64 [6, 6].
+        step_covariance: of the motion since the frame before, in the child's axes, or None.
+    """
+
+    child: str
+    odom_from_child: Float64Array
+    covariance: Float64Array
+    step_covariance: Float64Array | None
+
+
+def placed_motion(
+    output: PipelineOutput, config: NodeConfig, base_from_camera: Float64Array | None
+) -> PlacedMotion:
+    """Return the motion of the frame that ``tf_mode`` speaks of.
+
+    Args:
+        output: of the pipeline.
+        config: mode and names.
+        base_from_camera: static transform, float64 [4, 4]; needed by the modes of the base.
+    """
+    motion, known = output.motion, _is_known(output.motion)
+    step = motion.step_covariance if known else None
+    if config.tf_mode in BASE_MODES:
+        assert base_from_camera is not None
+        covariance = motion.covariance if known else unknown_covariance()
+        pose, covariance = base_motion(motion.odom_from_camera, covariance, base_from_camera)
+        if step is not None:  # the same lever and axes; the camera is at the origin of its step
+            step = base_motion(np.eye(4), step, base_from_camera)[1]
+        return PlacedMotion(config.base_frame, pose, covariance, step)
+    # Twists are read in the child frame: where no leaf is broadcast, the camera's own frame.
+    leaf = leaf_frame(output.frame_id)
+    child = leaf if config.tf_mode == 'camera' else output.frame_id
+    pose = ODOM_FROM_SESSION @ motion.odom_from_camera
+    return PlacedMotion(child, pose, pose_covariance(motion), step)
+
+
+def base_transform_message(
+    place: PlacedMotion, stamp_ns: int, config: NodeConfig, odom_frame: str
+) -> Any:
+    """Return the TFMessage of ``tf_mode`` odom_to_base or inverted.
+
+    Args:
+        place: of the base.
+        stamp_ns: capture time [ns].
+        config: mode and names.
+        odom_frame: name of the odometry frame.
+    """
+    parent, child, pose = odom_frame, place.child, place.odom_from_child
+    if config.tf_mode == 'inverted':
+        parent, child, pose = child, parent, se3.inverse(pose)
+    return TFMessage(transforms=[_transform(stamp_ns, parent, child, pose)])
+
+
+def _transform(stamp_ns: int, parent: str, child: str, pose: Float64Array) -> Any:
+    transform = TransformStamped(header=header(stamp_ns, parent), child_frame_id=child)
+    fill_vector(transform.transform.translation, pose[:3, 3])
+    fill_rotation(transform.transform.rotation, pose[:3, :3])
+    return transform
+
+
 class OdometryBuilder:
-    """Turn the pipeline's motion into Odometry; remembers one pose for the twist."""
+    """Turn the camera's or the base's motion into Odometry; remembers one pose for the twist."""
 
-    def __init__(self, odom_frame: str, tf_mode: TfMode) -> None:
+    def __init__(self, odom_frame: str) -> None:
         self._odom_frame = odom_frame
-        self._tf_mode = tf_mode
-        self._previous: tuple[int, Float64Array] | None = None
+        self._previous: tuple[int, PlacedMotion] | None = None
 
-    def message(self, output: PipelineOutput) -> Any:
+    def message(self, output: PipelineOutput, place: PlacedMotion) -> Any:
         """Return the nav_msgs/Odometry of an output.
 
-        The covariance is 9999 on the diagonal when the camera is lost or translations are not
-        metres, and always for the twist, whose covariance is not estimated.
+        The covariances are 9999 on the diagonal when the camera is lost or translations are not
+        metres, and that of the twist also when there was no frame before.
         """
-        motion = output.motion
-        pose = ODOM_FROM_SESSION @ motion.odom_from_camera
+        pose = place.odom_from_child
         message = Odometry(header=header(output.stamp_ns, self._odom_frame))
-        # Twists are read in the child frame: where no leaf is broadcast, the camera's own frame.
-        leaf = leaf_frame(output.frame_id)
-        message.child_frame_id = leaf if self._tf_mode == 'camera' else output.frame_id
+        message.child_frame_id = place.child
         fill_vector(message.pose.pose.position, pose[:3, 3])
         fill_rotation(message.pose.pose.orientation, pose[:3, :3])
-        message.pose.covariance = pose_covariance(motion).ravel().tolist()
-        linear, angular = self._twist(output)
+        message.pose.covariance = place.covariance.ravel().tolist()
+        linear, angular, covariance = self._twist(output, place)
         fill_vector(message.twist.twist.linear, linear)
         fill_vector(message.twist.twist.angular, angular)
-        message.twist.covariance = unknown_covariance().ravel().tolist()
+        message.twist.covariance = covariance.ravel().tolist()
         return message
 
-    def _twist(self, output: PipelineOutput) -> tuple[Float64Array, Float64Array]:
-        """Return velocity and angular velocity in the camera's axes; zero when not known."""
-        pose, stamp_ns = output.motion.odom_from_camera, output.stamp_ns
+    def _twist(
+        self, output: PipelineOutput, place: PlacedMotion
+    ) -> tuple[Float64Array, Float64Array, Float64Array]:
+        """Return both velocities in the child's axes, zero when not known, and the covariance."""
+        pose, stamp_ns = place.odom_from_child, output.stamp_ns
         continues = not output.motion.lost and output.reset is None
-        previous, self._previous = self._previous, (stamp_ns, pose)
+        previous, self._previous = self._previous, (stamp_ns, place)
         if previous is None or not continues or stamp_ns <= previous[0]:
-            return np.zeros(3), np.zeros(3)
+            return np.zeros(3), np.zeros(3), unknown_covariance()
+        before = previous[1].odom_from_child
         dt_s = (stamp_ns - previous[0]) * 1e-9
-        rotation = pose[:3, :3].T
-        linear = rotation @ (pose[:3, 3] - previous[1][:3, 3]) / dt_s
-        angular = Rotation.from_matrix(previous[1][:3, :3].T @ pose[:3, :3]).as_rotvec() / dt_s
-        return linear, angular
+        linear = pose[:3, :3].T @ (pose[:3, 3] - before[:3, 3]) / dt_s
+        angular = Rotation.from_matrix(before[:3, :3].T @ pose[:3, :3]).as_rotvec() / dt_s
+        step = place.step_covariance
+        return linear, angular, unknown_covariance() if step is None else step / dt_s**2
 
 
 def unknown_covariance() -> Float64Array:
@@ -130,11 +195,14 @@ def unknown_covariance() -> Float64Array:
 
 def pose_covariance(motion: EgoMotion) -> Float64Array:
     """Return the covariance of the pose in the odometry frame's axes, float64 [6, 6]."""
-    usable = motion.metric and not motion.lost and np.isfinite(motion.covariance).all()
-    if not usable:
+    if not _is_known(motion):
         return unknown_covariance()
     turn = np.kron(np.eye(2), ODOM_FROM_SESSION[:3, :3])
     return turn @ motion.covariance @ turn.T
+
+
+def _is_known(motion: EgoMotion) -> bool:
+    return bool(motion.metric and not motion.lost and np.isfinite(motion.covariance).all())
 
 
 def metres_per_unit(output: PipelineOutput) -> tuple[float, float]:

@@ -64,6 +64,7 @@ def _findings(
     yield from _pace_findings(now, limits)
     yield from _reset_findings(now)
     yield from _depth_findings(now)
+    yield from _sensor_findings(now)
 
 
 def _pace_findings(now: Snapshot, limits: NodeConfig) -> Iterator[tuple[int, str]]:
@@ -139,6 +140,15 @@ def _depth_findings(now: Snapshot) -> Iterator[tuple[int, str]]:
             f'the field of view of camera_info is {ratio:.2f} times the predicted one: '
             'is it the right camera_info?',
         )
+
+
+def _sensor_findings(now: Snapshot) -> Iterator[tuple[int, str]]:
+    for note in now.sensor_notes:
+        yield WARN, note
+    if now.motion_fault:
+        yield ERROR, now.motion_fault
+    if now.motion_note:
+        yield WARN, now.motion_note
 
 
 def _values(now: Snapshot) -> dict[str, str]:

@@ -27,6 +27,7 @@ from gemdepth_ros.interfaces import (
     WindowPoses,
 )
 from gemdepth_ros.pipeline.config import PipelineConfig
+from gemdepth_ros.pipeline.readings import SensorReadings
 
 POISON = 255  # an image that is all white makes the output non-finite
 BOMB = 254  # an image that is all this grey raises what nobody expects
@@ -40,6 +41,7 @@ class FakePipeline:
     weights_description: str = 'fake sha256:000000000000'
     frames: list[VideoFrame] = field(default_factory=list)
     requests: list[OutputRequest] = field(default_factory=list)
+    readings: list[SensorReadings | None] = field(default_factory=list)
     threads: set[str] = field(default_factory=set)
     warmed_up: tuple[int, int] | None = None
     closed: bool = False
@@ -65,12 +67,13 @@ class FakePipeline:
     def close(self):
         self.closed = True
 
-    def process(self, frame, request=None):
+    def process(self, frame, request=None, readings=None):
         assert not self.closed
         request = request or OutputRequest()
         self.threads.add(threading.current_thread().name)
         self.frames.append(frame)
         self.requests.append(request)
+        self.readings.append(readings)
         time.sleep(self.delay_s)
         reset = self._reason(frame)
         if reset is not None:

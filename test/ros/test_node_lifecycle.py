@@ -230,7 +230,7 @@ def test_too_little_memory_fails_configure_in_one_line(make, lack):
 
 def test_too_little_memory_in_the_worker_is_a_fault_of_one_line(make):
     class Hungry(FakePipeline):
-        def process(self, frame, request=None):
+        def process(self, frame, request=None, readings=None):
             raise LACKS[0]
 
     node = make(Hungry)
@@ -245,7 +245,7 @@ def test_too_little_memory_in_the_worker_is_a_fault_of_one_line(make):
 
 def test_a_frame_that_does_not_fit_into_memory_costs_one_frame(make):
     class Hungry(FakePipeline):
-        def process(self, frame, request=None):
+        def process(self, frame, request=None, readings=None):
             if not self.frames:
                 self.frames.append(frame)
                 raise DeviceMemoryError('out of device memory at 8x6: lower streaming.window')
@@ -296,17 +296,22 @@ def test_bad_parameters_fail_configure_in_one_line(make):
     node = make(tf_mode='sideways')
     assert node.trigger_configure() == FAILURE
     ((_, text),) = node.logged
-    assert 'tf_mode must be one of none, camera' in text
+    assert 'tf_mode must be one of none, camera, odom_to_base, inverted' in text
     node = make(grounding__manual__enabled=True)
     assert node.trigger_configure() == FAILURE
     assert 'needs a finite scale' in node.logged[0][1]
 
 
-def test_a_source_of_metres_without_an_input_is_refused(make):
-    node = make(grounding__lidar__enabled=True)
-    assert node.trigger_configure() == FAILURE
-    ((_, text),) = node.logged
-    assert 'grounding.lidar.enabled: the node has no input for it yet' in text
+@pytest.mark.parametrize('source', ['lidar', 'odometry', 'sky'])
+def test_sources_of_metres_have_an_input_while_the_node_is_active(make, source):
+    node = make(**{f'grounding__{source}__enabled': True})
+    node.autostart()
+    topic = {'lidar': '/lidar/points', 'odometry': '/odometry', 'sky': '/sky_mask'}[source]
+    assert topic in {s.topic_name for s in node.subscriptions}
+    assert node.trigger_deactivate() == SUCCESS
+    assert {s.topic_name for s in node.subscriptions} == {'/tf_static'}
+    assert node.trigger_cleanup() == SUCCESS
+    assert list(node.subscriptions) == []
 
 
 def test_a_parameter_of_the_wrong_type_is_named(make):

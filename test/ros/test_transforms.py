@@ -24,6 +24,7 @@ from gemdepth_ros.pipeline import (  # noqa: E402
 )
 from gemdepth_ros.ros import transforms  # noqa: E402
 from gemdepth_ros.ros.conversions import stamp_to_ns  # noqa: E402
+from gemdepth_ros.ros.node_config import NodeConfig  # noqa: E402
 
 SECOND = 1_000_000_000
 
@@ -43,6 +44,25 @@ def outputs(count=3, frame_id='cam', factor=math.nan):
 def moved(output, pose, **changes):
     motion = EgoMotion(pose, np.diag([1.0, 2, 3, 0.1, 0.2, 0.3]), True, False, None)
     return replace(output, motion=replace(motion, **changes))
+
+
+class Builder:
+    """An OdometryBuilder with the settings that it is used with."""
+
+    def __init__(self, base_from_camera=None, **settings):
+        self.config = NodeConfig(**settings)
+        self.base_from_camera = base_from_camera
+        self.builder = transforms.OdometryBuilder('odom')
+
+    def message(self, output):
+        return self.builder.message(output, self.place(output))
+
+    def place(self, output):
+        return transforms.placed_motion(output, self.config, self.base_from_camera)
+
+
+def built(output, **settings):
+    return Builder(**settings).message(output)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +97,7 @@ def test_lost_camera_has_no_transform():
 def test_odometry_has_the_axes_of_rep_103():
     pose = np.eye(4)
     pose[:3, 3] = [1.0, 2.0, 3.0]  # right, down, forward
-    message = transforms.OdometryBuilder('odom', 'none').message(moved(outputs(1)[0], pose))
+    message = built(moved(outputs(1)[0], pose))
     position = message.pose.pose.position
     assert (position.x, position.y, position.z) == (3.0, -1.0, -2.0)
     q = message.pose.pose.orientation
@@ -91,7 +111,7 @@ def test_odometry_has_the_axes_of_rep_103():
 
 @pytest.mark.parametrize(('mode', 'child'), [('none', 'cam'), ('camera', 'cam_gemdepth')])
 def test_child_frame_of_odometry(mode, child):
-    message = transforms.OdometryBuilder('odom', mode).message(outputs(1)[0])
+    message = built(outputs(1)[0], tf_mode=mode)
     assert (message.header.frame_id, message.child_frame_id) == ('odom', child)
 
 
@@ -101,12 +121,12 @@ def test_child_frame_of_odometry(mode, child):
 )
 def test_unusable_poses_have_9999_on_the_diagonal(changes):
     output = moved(outputs(1)[0], np.eye(4), **changes)
-    message = transforms.OdometryBuilder('odom', 'none').message(output)
+    message = built(output)
     np.testing.assert_array_equal(np.reshape(message.pose.covariance, (6, 6)), np.eye(6) * 9999)
 
 
 def test_twist_is_in_the_cameras_axes():
-    builder = transforms.OdometryBuilder('odom', 'none')
+    builder = Builder()
     first, second, third = outputs(3)
     turned = np.eye(4)
     turned[:3, :3] = Rotation.from_euler('y', 90, degrees=True).as_matrix()
@@ -123,7 +143,7 @@ def test_twist_is_in_the_cameras_axes():
 
 
 def test_no_twist_across_a_reset():
-    builder = transforms.OdometryBuilder('odom', 'none')
+    builder = Builder()
     first, second, third = outputs(3)
     builder.message(first)
     reset = builder.message(replace(second, reset=ResetReason.GAP))
@@ -136,3 +156,82 @@ def test_scale_of_the_window():
     assert scale == 0.5
     assert math.isnan(scale_std)
     assert math.isnan(transforms.metres_per_unit(outputs(2)[-1])[0])
+
+
+# The camera 1 m in front of the base and 1.5 m above it, looking forward.
+BASE_FROM_CAMERA = np.array(
+    [[0.0, 0.0, 1.0, 1.0], [-1.0, 0.0, 0.0, 0.0], [0.0, -1.0, 0.0, 1.5], [0.0, 0.0, 0.0, 1.0]]
+)
+
+
+def of_base(mode='odom_to_base'):
+    return Builder(BASE_FROM_CAMERA, tf_mode=mode, base_frame='base_link')
+
+
+def turned_left():
+    """The vehicle turned by 90 degrees to the left on the spot: its camera went round it."""
+    base = np.eye(4)
+    base[:3, :3] = Rotation.from_euler('z', 90, degrees=True).as_matrix()
+    return np.linalg.inv(BASE_FROM_CAMERA) @ base @ BASE_FROM_CAMERA
+
+
+def position(message):
+    place = message.pose.pose.position
+    return [place.x, place.y, place.z]
+
+
+def test_odometry_of_the_base_begins_at_the_identity_and_turns_with_the_vehicle():
+    builder, (first, second) = of_base(), outputs(2)
+    start = builder.message(moved(first, np.eye(4)))
+    assert start.child_frame_id == 'base_link'
+    np.testing.assert_allclose(position(start), 0, atol=1e-12)
+    assert start.pose.pose.orientation.w == pytest.approx(1.0)
+    turn = builder.message(moved(second, turned_left()))
+    np.testing.assert_allclose(position(turn), 0, atol=1e-12)
+    assert turn.twist.twist.angular.z == pytest.approx(math.pi / 2 / 0.5)
+    assert turn.twist.twist.linear.x == pytest.approx(0, abs=1e-12)
+
+
+def test_covariance_of_the_base_has_the_cameras_lever():
+    message = of_base().message(moved(outputs(1)[0], np.eye(4)))
+    covariance = np.reshape(message.pose.covariance, (6, 6))
+    # Session axes (right, down, forward) = (-y, -z, x); rotations likewise.
+    np.testing.assert_allclose(np.diag(covariance)[3:], [0.3, 0.1, 0.2], atol=1e-12)
+    # x: forward 3, and pitch (about y, 0.1) times the height of 1.5 m.
+    assert covariance[0, 0] == pytest.approx(3 + 0.1 * 1.5**2)
+    assert covariance[2, 2] == pytest.approx(2 + 0.1 * 1.0**2)
+
+
+def test_covariance_of_the_twist_is_that_of_the_step():
+    step = np.diag([0.01] * 3 + [0.0004] * 3)
+    first, second = (moved(o, np.eye(4), step_covariance=step) for o in outputs(2))
+    builder = Builder()
+    assert builder.message(first).twist.covariance[0] == 9999, 'there was no frame before'
+    found = np.diag(np.reshape(builder.message(second).twist.covariance, (6, 6)))
+    np.testing.assert_allclose(found, np.diag(step) / 0.5**2)
+    base = of_base()
+    base.message(first)
+    covariance = np.reshape(base.message(second).twist.covariance, (6, 6))
+    assert covariance[0, 0] == pytest.approx((0.01 + 0.0004 * 1.5**2) / 0.25)
+    lost = base.message(replace(second, motion=replace(second.motion, lost=True)))
+    assert lost.twist.covariance[0] == 9999
+
+
+@pytest.mark.parametrize(
+    ('mode', 'edge', 'x'),
+    [
+        ('odom_to_base', ('odom', 'base_link'), 4.0),
+        ('inverted', ('base_link', 'odom'), -4.0),
+    ],
+)
+def test_edge_of_the_base(mode, edge, x):
+    forward = np.eye(4)
+    forward[2, 3] = 4.0
+    builder, output = of_base(mode), moved(outputs(1)[0], forward)
+    message = transforms.base_transform_message(
+        builder.place(output), output.stamp_ns, builder.config, 'odom'
+    )
+    (entry,) = message.transforms
+    assert (entry.header.frame_id, entry.child_frame_id) == edge
+    assert entry.transform.translation.x == pytest.approx(x)
+    assert stamp_to_ns(entry.header.stamp) == output.stamp_ns
