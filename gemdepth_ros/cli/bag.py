@@ -112,8 +112,7 @@ def synthetic_recording(frames: int, height: int, width: int, seed: int) -> Reco
         pose_samples,
     )
     from gemdepth_ros.geometry.se3 import from_parts
-    from gemdepth_ros.synthetic import SyntheticDrive
-    from gemdepth_ros.synthetic.scene import CAMERA_HEIGHT_M
+    from gemdepth_ros.synthetic import CAMERA_HEIGHT_M, SyntheticDrive
 
     drive = SyntheticDrive(frames, height, width, seed)
     base_from_camera = base_from_level_camera(CAMERA_HEIGHT_M)

@@ -20,8 +20,7 @@ from gemdepth_ros.grounding import (
 )
 from gemdepth_ros.grounding.inputs import tilt_of
 from gemdepth_ros.interfaces import Float64Array, GroundingState
-from gemdepth_ros.synthetic.render import SyntheticDrive, SyntheticFrame
-from gemdepth_ros.synthetic.scene import CAMERA_HEIGHT_M
+from gemdepth_ros.synthetic import CAMERA_HEIGHT_M, SyntheticDrive, SyntheticFrame
 
 # Sensor (x forward, y left, z up) to optical axes, in the same place.
 CAMERA_FROM_LIDAR = np.array(
