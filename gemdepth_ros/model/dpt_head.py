@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from gemdepth_ros.model.config import PATCH_SIZE
 from gemdepth_ros.model.layers.modules import Modules
+from gemdepth_ros.model.layers.precision import full_precision
 from gemdepth_ros.model.temporal_attention import MotionModule
 
 MixFrames = Callable[[int, Tensor], Tensor]
@@ -122,7 +123,8 @@ class DptHead(nn.Module):
         """Last convolutions, always in float32: half precision overflows here."""
         half = resize(self.output_conv1(path1), (PATCH_SIZE * rows, PATCH_SIZE * columns))
         hidden = F.relu(self.output_conv2(half.to(self.output_conv2.weight.dtype)))
-        return F.relu(self.output_conv3(hidden)).squeeze(1)
+        with full_precision(hidden.device):
+            return F.relu(self.output_conv3(hidden.to(self.output_conv3.weight.dtype))).squeeze(1)
 
     def forward(
         self,

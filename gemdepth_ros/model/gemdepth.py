@@ -16,6 +16,7 @@ from gemdepth_ros.model.config import MAX_FRAMES, PATCH_SIZE, GemDepthConfig
 from gemdepth_ros.model.dinov2 import Dinov2
 from gemdepth_ros.model.dpt_head import DptHead
 from gemdepth_ros.model.geometry_embedding import GeometryEmbedding
+from gemdepth_ros.model.layers.precision import full_precision
 from gemdepth_ros.model.pose_encoding import (
     PoseFeatures,
     PoseInputs,
@@ -23,6 +24,7 @@ from gemdepth_ros.model.pose_encoding import (
     intrinsics,
     neutral_pose_inputs,
     pose_inputs,
+    with_neutral_frames,
 )
 from gemdepth_ros.model.spatio_temporal import SpatioTemporal
 
@@ -38,12 +40,15 @@ class GemDepthOutput:
             (not normalised), field of view height and width [rad].
         camera_from_world: float32 [B, T, 4, 4], OpenCV axes; the world is near the first camera.
         intrinsics: float32 [B, T, 3, 3] from the predicted field of view [px of the input].
+        pose_rounds: ``pose_encoding`` after each round of refinement, [B, T, 4, 9]; the last one
+            is ``pose_encoding``. Only training looks at the others.
     """
 
     disparity_BTHW: Tensor
     pose_encoding: Tensor
     camera_from_world: Tensor
     intrinsics: Tensor
+    pose_rounds: Tensor | None = None
 
 
 def grid_size(height: int, width: int) -> tuple[int, int]:
@@ -104,16 +109,31 @@ class GemDepth(nn.Module):
         return self
 
     def inject_pose(
-        self, encoding_BT9: Tensor, *, frame_causal: bool = False, newest_only: bool = False
+        self,
+        encoding_BT9: Tensor,
+        *,
+        frame_causal: bool = False,
+        newest_only: bool = False,
+        neutral_BT: Tensor | None = None,
     ) -> Tensor:
-        """Sum of the three pose features of each frame, [B, T, C] (or [B, 1, C])."""
-        if self.config.pose_injection == 'always':
-            inputs = pose_inputs(encoding_BT9, frame_causal=frame_causal)
-        else:
-            inputs = neutral_pose_inputs(encoding_BT9)
-        if newest_only:
-            inputs = PoseInputs(*(part[:, -1:] for part in inputs))
-        rotation, translation, scale = self.pose_features(inputs)
+        """Sum of the three pose features of each frame, [B, T, C] (or [B, 1, C]).
+
+        Args:
+            encoding_BT9: predicted poses.
+            frame_causal: the unit of translation is that of the frames so far.
+            newest_only: return the last frame's features alone.
+            neutral_BT: bool, frames that are given the neutral pose instead (training).
+        """
+        with full_precision(encoding_BT9.device):
+            if self.config.pose_injection == 'always':
+                inputs = pose_inputs(encoding_BT9, frame_causal=frame_causal)
+            else:
+                inputs = neutral_pose_inputs(encoding_BT9)
+            if neutral_BT is not None:
+                inputs = with_neutral_frames(inputs, neutral_BT)
+            if newest_only:
+                inputs = PoseInputs(*(part[:, -1:] for part in inputs))
+            rotation, translation, scale = self.pose_features(inputs)
         return (rotation + translation + scale).to(self.dtype)
 
     def encode(self, images_FCHW: Tensor, positions_1LC: Tensor | None = None) -> list[Tensor]:
@@ -153,6 +173,7 @@ class GemDepth(nn.Module):
         *,
         frame_causal: bool = False,
         camera_only: bool = False,
+        neutral_BT: Tensor | None = None,
         chunk: int = 4,
     ) -> GemDepthOutput:
         """Run all that follows the encoder, on ``clips`` clips of equal length.
@@ -164,6 +185,8 @@ class GemDepth(nn.Module):
             columns: patch columns.
             frame_causal: every frame sees itself and earlier frames only.
             camera_only: leave out the part of GEM that nothing uses; same result.
+            neutral_BT: bool, frames whose pose is withheld from ASTT. Depth then sends no
+                gradient into the poses either (training).
             chunk: frames that pass the head's full-resolution part at once.
         """
         frames = len(levels_FLC[3]) // clips
@@ -173,10 +196,16 @@ class GemDepth(nn.Module):
             patches_BTLC, rows, columns, frame_causal=frame_causal, camera_only=camera_only
         )
         pose_dtype = self.camera_head.embed_pose.weight.dtype
-        rounds = self.camera_head(features_BTD.to(pose_dtype), frame_causal=frame_causal)
-        encoding_BT9 = activate(rounds[-1])
+        with full_precision(features_BTD.device):
+            rounds = self.camera_head(features_BTD.to(pose_dtype), frame_causal=frame_causal)
+        rounds = activate(rounds)
+        encoding_BT9 = rounds[-1]
 
-        pose_BTC = self.inject_pose(encoding_BT9, frame_causal=frame_causal)
+        pose_BTC = self.inject_pose(
+            encoding_BT9 if neutral_BT is None else encoding_BT9.detach(),
+            frame_causal=frame_causal,
+            neutral_BT=neutral_BT,
+        )
         slots_T = torch.arange(frames, device=patches_BTLC.device)
         tokens_BTLC = self.astt.embed(patches_BTLC, pose_BTC, slots_T)
         mixed_BTLC = self.astt(tokens_BTLC, rows, columns, frame_causal=frame_causal)
@@ -194,4 +223,5 @@ class GemDepth(nn.Module):
             encoding_BT9,
             camera_from_world(encoding_BT9),
             intrinsics(encoding_BT9, rows * PATCH_SIZE, columns * PATCH_SIZE),
+            rounds.permute(1, 2, 0, 3),
         )

@@ -28,11 +28,14 @@ class GeometryEmbedding(nn.Module):
         self.frame_block = Block(width, heads, eps=1e-5, layer_scale=0.01, qk_norm=True)
         self.global_block = Block(width, heads, eps=1e-5, layer_scale=0.01, qk_norm=True)
 
-    def _camera_features_of_clips(self, tokens_BTPC: Tensor, rope: RopeTables) -> Tensor:
+    def _camera_features_of_clips(
+        self, tokens_BTPC: Tensor, rope: RopeTables, mask_TPTP: Tensor | None
+    ) -> Tensor:
         block, camera_BTC = self.global_block, tokens_BTPC[:, :, 0]
         k_BNSH, v_BNSH = block.attn.key_value(block.norm1(tokens_BTPC.flatten(1, 2)), rope)
         q_BNTH = block.attn.query(block.norm1(camera_BTC))
-        mixed_BTC = block.finish(camera_BTC, block.attn.attend(q_BNTH, k_BNSH, v_BNSH))
+        mask_TS = None if mask_TPTP is None else mask_TPTP[:: tokens_BTPC.shape[2]]
+        mixed_BTC = block.finish(camera_BTC, block.attn.attend(q_BNTH, k_BNSH, v_BNSH, mask_TS))
         return torch.cat([camera_BTC, mixed_BTC], dim=-1)
 
     def rope(self, rows: int, columns: int, device: torch.device) -> RopeTables:
@@ -103,8 +106,8 @@ class GeometryEmbedding(nn.Module):
         mask = None
         if frame_causal:
             mask = frame_causal_mask(frames, tokens_BTPC.shape[2], patches_BTLC.device)
-        if camera_only and not frame_causal:
-            return self._camera_features_of_clips(tokens_BTPC, rope.repeated(frames))
+        if camera_only:
+            return self._camera_features_of_clips(tokens_BTPC, rope.repeated(frames), mask)
         mixed = self.global_block(tokens_BTPC.flatten(1, 2), rope.repeated(frames), mask)
         mixed_BTPC = mixed.unflatten(1, (frames, -1))
         return torch.cat([tokens_BTPC[:, :, 0], mixed_BTPC[:, :, 0]], dim=-1)

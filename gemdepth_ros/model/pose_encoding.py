@@ -112,6 +112,15 @@ def neutral_pose_inputs(like_BT9: Tensor) -> PoseInputs:
     return PoseInputs(rotation, like_BT9.new_zeros(*shape, 3), torch.log(factor + TINY))
 
 
+def with_neutral_frames(inputs: PoseInputs, neutral_BT: Tensor) -> PoseInputs:
+    """Return ``inputs`` with the neutral pose in the marked frames (bool [B, T])."""
+    neutral = neutral_pose_inputs(inputs.rotation)
+    chosen = neutral_BT[..., None]
+    return PoseInputs(
+        *(torch.where(chosen, n, given) for n, given in zip(neutral, inputs, strict=True))
+    )
+
+
 class PoseEncoder(nn.Module):
     """A small MLP and a LayerNorm: one part of the pose to one feature of the frame."""
 

@@ -1,0 +1,177 @@
+"""Rendered sequences on disk: one folder each, read by memory map.
+
+A sequence's folder holds ``image.npy`` uint8 [N, H, W, 3], ``inverse_depth.npy`` float16 [N, H, W]
+[1/m] (0: sky) and ``cameras.npz``: world_from_camera float64 [N, 4, 4], focal float64 [N, 2]
+(fx, fy [px]). ``cache.json`` beside the folders says which world they show.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+import numpy.typing as npt
+
+from gemdepth_ros.errors import ConfigError
+from gemdepth_ros.interfaces import Float64Array, UInt8Array
+from gemdepth_ros.training.config import DataConfig
+from gemdepth_ros.training.world import make_drive, world_digest
+
+INDEX_FILE = 'cache.json'
+Float16Array = npt.NDArray[np.float16]
+
+
+@dataclass(frozen=True, eq=False)
+class Sequence:
+    """One rendered drive.
+
+    Attributes:
+        image_rgb: uint8 [N, H, W, 3].
+        inverse_depth: float16 [N, H, W], 1 / depth [1/m]; 0 is sky.
+        world_from_camera: float64 [N, 4, 4], optical axes.
+        focal: float64 [N, 2], fx and fy [px].
+    """
+
+    image_rgb: UInt8Array
+    inverse_depth: Float16Array
+    world_from_camera: Float64Array
+    focal: Float64Array
+
+    def __len__(self) -> int:
+        return len(self.image_rgb)
+
+
+def render_sequence(data: DataConfig, seed: int) -> Sequence:
+    """Render the sequence of a seed."""
+    drive = make_drive(data, seed)
+    frames = [drive.render(index) for index in range(data.frames)]
+    return Sequence(
+        np.stack([frame.image_rgb for frame in frames]),
+        np.stack([np.float16(1.0 / frame.depth_m) for frame in frames]),
+        np.stack([frame.world_from_camera for frame in frames]),
+        np.array([[frame.camera.fx, frame.camera.fy] for frame in frames]),
+    )
+
+
+def seeds_of(data: DataConfig) -> tuple[range, range]:
+    """Return the seeds to train on and the held-out ones."""
+    first, held_out = data.first_seed, data.validation_first_seed
+    return (
+        range(first, first + data.sequences),
+        range(held_out, held_out + data.validation_sequences),
+    )
+
+
+def prepare_folder(folder: Path, data: DataConfig) -> None:
+    """Make the cache folder, or check that it shows the configured world.
+
+    Raises:
+        ConfigError: it shows another one.
+    """
+    index, digest = folder / INDEX_FILE, world_digest(data)
+    if not index.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_atomically(index, json.dumps({'world': digest}))
+        return
+    found = json.loads(index.read_text()).get('world')
+    if found != digest:
+        raise ConfigError(
+            f'{folder} holds another world ({found}) than the configured one ({digest}): '
+            'give another folder, or remove this one'
+        )
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    part = path.with_suffix(f'.part{os.getpid()}')
+    part.write_text(text)
+    part.replace(path)
+
+
+def render_missing(folder: Path, data: DataConfig, workers: int) -> Iterator[tuple[int, int]]:
+    """Render what the cache lacks with worker processes; yield (done, total) as it goes.
+
+    It can be stopped at any time; whole sequences are kept.
+    """
+    prepare_folder(folder, data)
+    seeds = [seed for part in seeds_of(data) for seed in part]
+    missing = [seed for seed in seeds if not _folder_of(folder, seed).is_dir()]
+    done = len(seeds) - len(missing)
+    yield done, len(seeds)
+    if not missing:
+        return
+    context = get_context('spawn')
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_be_one_thread) as pool:
+        try:
+            jobs = [pool.submit(_render_to, folder, data, seed) for seed in missing]
+            for number, job in enumerate(jobs, start=done + 1):
+                job.result()
+                yield number, len(seeds)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _be_one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _folder_of(folder: Path, seed: int) -> Path:
+    return folder / f'sequence_{seed:07d}'
+
+
+def _render_to(folder: Path, data: DataConfig, seed: int) -> None:
+    sequence = render_sequence(data, seed)
+    target = _folder_of(folder, seed)
+    part = target.with_name(f'{target.name}.part{os.getpid()}')
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
+    np.save(part / 'image.npy', sequence.image_rgb)
+    np.save(part / 'inverse_depth.npy', sequence.inverse_depth)
+    np.savez(
+        part / 'cameras.npz',
+        world_from_camera=sequence.world_from_camera,
+        focal=sequence.focal,
+    )
+    part.replace(target)
+
+
+def open_sequences(folder: Path, data: DataConfig, seeds: Iterable[int]) -> list[Sequence]:
+    """Open rendered sequences by memory map and check them.
+
+    Raises:
+        ConfigError: the cache shows another world, or a sequence is missing or damaged.
+    """
+    prepare_folder(folder, data)
+    return [_open(_folder_of(folder, seed), data) for seed in seeds]
+
+
+def _open(folder: Path, data: DataConfig) -> Sequence:
+    if not folder.is_dir():
+        raise ConfigError(f'no rendered sequence {folder}: run with --render-only first')
+    try:
+        with np.load(folder / 'cameras.npz') as cameras:
+            poses, focal = cameras['world_from_camera'], cameras['focal']
+        image = np.load(folder / 'image.npy', mmap_mode='r')
+        inverse_depth = np.load(folder / 'inverse_depth.npy', mmap_mode='r')
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise ConfigError(f'{folder} is damaged ({error}): remove it and render again') from None
+    size = (data.frames, data.height, data.width)
+    whole = (
+        (image.shape, image.dtype) == ((*size, 3), np.uint8)
+        and (inverse_depth.shape, inverse_depth.dtype) == (size, np.float16)
+        and poses.shape == (data.frames, 4, 4)
+        and focal.shape == (data.frames, 2)
+        and bool(np.isfinite(poses).all() and (focal > 0).all())
+    )
+    if not whole:
+        raise ConfigError(f'{folder} is damaged (shapes or values): remove it and render again')
+    return Sequence(image, inverse_depth, poses, focal)

@@ -1,0 +1,182 @@
+"""A training session from its configuration: opens data, resumes, trains, exports."""
+
+from __future__ import annotations
+
+import platform
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gemdepth_ros import __version__
+from gemdepth_ros.errors import ConfigError
+from gemdepth_ros.training.checkpoints import load_checkpoint, saved_steps
+from gemdepth_ros.training.config import TrainingConfig
+from gemdepth_ros.training.export import export_weights
+from gemdepth_ros.training.loader import Steps, batches
+from gemdepth_ros.training.network import TrainedNetwork
+from gemdepth_ros.training.processes import Processes, join, leave
+from gemdepth_ros.training.record import RunLog
+from gemdepth_ros.training.sequences import open_sequences, seeds_of
+from gemdepth_ros.training.setup import starting_network
+from gemdepth_ros.training.trainer import Progress, Trainer
+
+
+@dataclass(frozen=True)
+class Session:
+    """What the command line decides.
+
+    Attributes:
+        output: folder of the run.
+        data: folder of the rendered sequences.
+        initial: weights to start from, or None.
+        resume: go on from the newest checkpoint of the folder.
+        minutes: stop after this time; infinite: at the end.
+        device: 'auto', 'cpu', 'cuda' or 'cuda:N'.
+        workers: processes that make batches.
+    """
+
+    output: Path
+    data: Path
+    initial: Path | None = None
+    resume: bool = False
+    minutes: float = float('inf')
+    device: str = 'auto'
+    workers: int = 1
+
+
+def train(
+    config: TrainingConfig, session: Session, show: Callable[[Progress], None]
+) -> Path | None:
+    """Run a session; return the exported weights once the training is complete, else None.
+
+    Raises:
+        ConfigError: configuration, data or folders do not fit.
+        TrainingError: the loss became infinite or not a number.
+    """
+    kind = _device_kind(session.device)
+    processes = join(kind)
+    try:
+        device = _device(session.device, kind, processes)
+        trainer = _trainer(config, session, device, processes)
+        return _run(config, session, trainer, show)
+    finally:
+        leave()
+
+
+def _run(
+    config: TrainingConfig, session: Session, trainer: Trainer, show: Callable[[Progress], None]
+) -> Path | None:
+    processes = trainer.processes
+    seeds, held_out_seeds = seeds_of(config.data)
+    sequences = open_sequences(session.data, config.data, seeds)
+    held_out = open_sequences(session.data, config.data, held_out_seeds)
+    log = RunLog(session.output, trainer.step) if processes.first else None
+    steps = Steps(config, sequences, processes.rank, processes.count)
+    source = batches(steps, trainer.step, session.workers, pin=trainer.device.type == 'cuda')
+    deadline = time.monotonic() + 60 * session.minutes
+    with _stop_signals() as stopped:
+        complete = trainer.run(
+            source, held_out, log, lambda: stopped() or time.monotonic() >= deadline, show
+        )
+    if not complete or not processes.first:
+        return None
+    trainer.mean.exchange()
+    return export_weights(trainer.network.model, session.output, model_card(config, trainer))
+
+
+def _trainer(
+    config: TrainingConfig, session: Session, device: torch.device, processes: Processes
+) -> Trainer:
+    _check_split(config, processes)
+    session.output.mkdir(parents=True, exist_ok=True)
+    if saved_steps(session.output) and not session.resume:
+        raise ConfigError(
+            f'{session.output} holds a run already: --resume goes on with it, another --output '
+            'starts a new one'
+        )
+    model = starting_network(config, session.initial)
+    network = TrainedNetwork(model, config.losses, _half(config, device))
+    trainer = Trainer(config, network, device, session.output, processes)
+    state = load_checkpoint(session.output) if session.resume else None
+    if state is not None:
+        trainer.restore(state)
+    return trainer
+
+
+def _check_split(config: TrainingConfig, processes: Processes) -> None:
+    for stage in config.stages:
+        for length in stage.lengths:
+            if stage.frames_per_step // length % processes.count:
+                raise ConfigError(
+                    f'{stage.frames_per_step // length} clips of {length} frames cannot be shared '
+                    f'equally by {processes.count} processes: raise stages.frames_per_step'
+                )
+
+
+def _half(config: TrainingConfig, device: torch.device) -> bool:
+    if config.precision == 'auto':
+        return device.type == 'cuda' and torch.cuda.is_bf16_supported()
+    return config.precision == 'bfloat16'
+
+
+def _device_kind(name: str) -> str:
+    if name == 'auto':
+        return 'cuda' if torch.cuda.is_available() else 'cpu'
+    return name.split(':')[0]
+
+
+def _device(name: str, kind: str, processes: Processes) -> torch.device:
+    if kind not in ('cpu', 'cuda'):
+        raise ConfigError(f'device must be auto, cpu, cuda or cuda:N, got {name!r}')
+    if kind == 'cpu':
+        return torch.device('cpu')
+    index = int(name.partition(':')[2] or processes.local_rank)
+    if index >= torch.cuda.device_count():
+        raise ConfigError(f'no CUDA device {index}: PyTorch sees {torch.cuda.device_count()}')
+    torch.cuda.set_device(index)
+    return torch.device('cuda', index)
+
+
+@contextmanager
+def _stop_signals() -> Iterator[Callable[[], bool]]:
+    """Turn SIGTERM and SIGINT into an answer, for the length of the context."""
+    received: list[int] = []
+    signals = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(number, lambda n, _: received.append(n)) for number in signals]
+    try:
+        yield lambda: bool(received)
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
+
+
+def model_card(config: TrainingConfig, trainer: Trainer) -> dict[str, Any]:
+    """Return what is to be known about the weights of a complete run."""
+    device = trainer.device
+    name = torch.cuda.get_device_name(device) if device.type == 'cuda' else platform.machine()
+    seeds, held_out = seeds_of(config.data)
+    return {
+        'package': __version__,
+        'torch': torch.__version__,
+        'network': config.network,
+        'parameters': sum(p.numel() for p in trainer.network.model.parameters()),
+        'device': f'{device.type} ({name})',
+        'processes': trainer.processes.count,
+        'threads': torch.get_num_threads(),
+        'bfloat16': trainer.network.in_bfloat16,
+        'steps': trainer.step,
+        'frames': trainer.frames,
+        'minutes': round(trainer.seconds / 60, 1),
+        'seed': config.seed,
+        'training_seeds': [seeds.start, seeds.stop - 1],
+        'held_out_seeds': [held_out.start, held_out.stop - 1],
+        'losses': {key: round(value, 6) for key, value in trainer.losses.items()},
+        'held_out': {key: round(value, 6) for key, value in trainer.scores.items()},
+        'config': asdict(config),
+    }
