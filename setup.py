@@ -93,6 +93,7 @@ setup(
         ('share/' + NAME, ['package.xml']),
         ('share/' + NAME + '/launch', glob('launch/*.launch.py')),
         ('share/' + NAME + '/config', [f for f in glob('config/*') if os.path.isfile(f)]),
+        ('share/' + NAME + '/config/profiles', glob('config/profiles/*.yaml')),
         ('share/' + NAME + '/msg', glob('msg/*.msg')),
     ],
     cmdclass={'build_py': BuildPy},

@@ -45,9 +45,7 @@ def base_from_frames(
     children = [child for _, child, _ in frames]
     for child in children:
         if child == base_frame or children.count(child) > 1:
-            raise ConfigError(
-                f'{where}: the frame {child!r} has two parents or is the base itself'
-            )
+            raise ConfigError(f'{where}: {child!r} has two parents, or is the base itself')
     base_from = {base_frame: np.eye(4)}
     ordered: list[Edge] = []
     waiting = list(frames)
