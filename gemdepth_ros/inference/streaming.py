@@ -131,6 +131,12 @@ class StreamSession:
         self.reset_counts[reason] += 1
         self._pending_reset = reason
 
+    def reconfigure(self, config: StreamingConfig, reason: ResetReason) -> None:
+        """Go on with other settings: forget everything, the position tables included."""
+        self.config = config
+        self._grid = self._size = None
+        self.reset(reason)
+
     @property
     def nbytes(self) -> int:
         """Memory of the session's tensors [byte]; 0 before the first frame.

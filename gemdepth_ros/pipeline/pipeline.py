@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from gemdepth_ros.interfaces import (
 )
 from gemdepth_ros.model import build_gemdepth
 from gemdepth_ros.pipeline.config import PipelineConfig
+from gemdepth_ros.pipeline.memory_fallback import is_out_of_memory, smaller_stream
 from gemdepth_ros.pipeline.metres import Metres
 from gemdepth_ros.pipeline.product_builder import ProductBuilder
 from gemdepth_ros.pipeline.readings import NOTHING_MEASURED, SensorReadings
@@ -70,6 +72,7 @@ class DepthPipeline:
             placement.dtype,
         )
         self._session = StreamSession(self._model, self.config.streaming)
+        self._fallbacks: list[str] = []
         self._metres = Metres(self.config, trained=self.trained)
         self._products = ProductBuilder(self.config.products, self._metres.mounting)
 
@@ -78,10 +81,19 @@ class DepthPipeline:
         """How often the stream started anew, by reason."""
         return dict(self._session.reset_counts)
 
+    @property
+    def fallback(self) -> str:
+        """What was made smaller for lack of memory; empty when nothing was."""
+        return '; '.join(self._fallbacks)
+
     def warm_up(self, height: int, width: int) -> None:
-        """Run once on an empty image of this size, so that the first frame is not slow."""
-        session = StreamSession(self._model, self.config.streaming)
-        session.step(VideoFrame(np.zeros((height, width, 3), np.uint8), stamp_ns=0))
+        """Run once on an empty image of this size, so that the first frame is not slow.
+
+        Raises:
+            DeviceMemoryError: not even the smallest setting fits into the device's memory.
+        """
+        self._step(VideoFrame(np.zeros((height, width, 3), np.uint8), stamp_ns=0))
+        self._session = StreamSession(self._model, self.config.streaming)
 
     def reset(self, reason: ResetReason = ResetReason.REQUEST) -> None:
         """Forget the stream's past; the next frame starts anew."""
@@ -91,8 +103,7 @@ class DepthPipeline:
         """Give back the device's memory; the pipeline cannot be used, only closed, afterwards."""
         for held in ('_session', '_model'):
             vars(self).pop(held, None)
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        _empty_cache()
 
     def process(
         self,
@@ -108,20 +119,38 @@ class DepthPipeline:
             readings: what other sensors measured since the last frame, for grounding.
 
         Raises:
-            InferenceError: the output was not finite (the stream has been reset), or the
-                device's memory did not suffice (``DeviceMemoryError``).
+            InferenceError: the output was not finite (the stream has been reset).
+            DeviceMemoryError: not even the smallest setting fits into the device's memory.
             ConfigError: the self-mask has another size than the image.
         """
         started = time.monotonic()
         result = self._step(frame)
+        try:
+            return self._output(frame, result, request or OutputRequest(), readings, started)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            shortage = next(iter(str(error).splitlines()), type(error).__name__)
+        self._make_smaller(frame, shortage)
+        raise DeviceMemoryError(
+            f'out of memory for the depth and clouds of this frame ({shortage}); goes on with '
+            f'{self._fallbacks[-1]}'
+        )
+
+    def _output(
+        self,
+        frame: VideoFrame,
+        result: StreamOutput,
+        request: OutputRequest,
+        readings: SensorReadings,
+        started: float,
+    ) -> PipelineOutput:
         if result.reset is not None:
             self._products.forget()
         grounding, motion = self._metres.update(frame, result, readings)
         self._products.mounting = readings.mounting or self._metres.mounting
         camera = frame.camera or _predicted_camera(frame, result)
-        products = self._products.build(
-            frame, result.disparity_HW, camera, grounding, request or OutputRequest()
-        )
+        products = self._products.build(frame, result.disparity_HW, camera, grounding, request)
         return PipelineOutput(
             stamp_ns=frame.stamp_ns,
             frame_id=frame.frame_id,
@@ -147,18 +176,43 @@ class DepthPipeline:
         )
 
     def _step(self, frame: VideoFrame) -> StreamOutput:
-        try:
-            result = self._session.step(frame)
-        except torch.cuda.OutOfMemoryError as error:
-            self._session.reset(ResetReason.DEVICE_MEMORY)
-            torch.cuda.empty_cache()
-            raise DeviceMemoryError(
-                f'out of device memory at {frame.width}x{frame.height}: lower '
-                'streaming.input_size or streaming.window, or use network.dtype float16 '
-                f'({str(error).splitlines()[0]})'
-            ) from None
+        """Take a frame; when it does not fit into memory, with a smaller setting from now on."""
+        while True:
+            try:
+                result = self._session.step(frame)
+                break
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                shortage = next(iter(str(error).splitlines()), type(error).__name__)
+            # Outside the handler: the traceback held the tensors that did not fit.
+            self._make_smaller(frame, shortage)
         assert result is not None  # PipelineConfig refuses a lookahead
         return result
+
+    def _make_smaller(self, frame: VideoFrame, shortage: str) -> None:
+        size = f'{frame.width}x{frame.height}'
+        smaller = smaller_stream(self._session.config)
+        if smaller is None:
+            self._session.reset(ResetReason.DEVICE_MEMORY)
+            _empty_cache()
+            raise DeviceMemoryError(
+                f'out of memory at {size}, even with streaming.window '
+                f'{self._session.config.window} and streaming.input_size '
+                f'{self._session.config.input_size}: use network.dtype float16, a smaller '
+                f'network, or free the device ({shortage})'
+            )
+        config, text = smaller
+        self._session.reconfigure(config, ResetReason.DEVICE_MEMORY)
+        self.config = replace(self.config, streaming=config)
+        self._fallbacks.append(text)
+        _empty_cache()
+        logger.warning('out of memory at %s (%s); goes on with %s', size, shortage, text)
+
+
+def _empty_cache() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _description(weights: Path | None) -> str:

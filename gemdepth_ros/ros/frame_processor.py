@@ -33,6 +33,10 @@ class Pipeline(Protocol):
         """What the weights are."""
 
     @property
+    def fallback(self) -> str:
+        """What was made smaller for lack of memory; empty when nothing was."""
+
+    @property
     def reset_counts(self) -> Mapping[ResetReason, int]:
         """How often the stream started anew, by reason."""
 

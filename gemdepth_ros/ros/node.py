@@ -259,4 +259,5 @@ class GemDepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
             mode=pipeline.config.streaming.mode,
             weights=pipeline.weights_description,
             trained=pipeline.trained,
+            fallback=pipeline.fallback,
         )

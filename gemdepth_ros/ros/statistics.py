@@ -72,6 +72,7 @@ class Snapshot:
         mode: streaming mode.
         weights: what the weights are.
         trained: False: the output means nothing.
+        fallback: what was made smaller for lack of memory; empty when nothing was.
         counts: where the frames are.
         latency: callback to publish [ms].
         stamp_latency: capture stamp to publish on the ROS clock [ms]; NaN where stamps are not of
@@ -100,6 +101,7 @@ class Snapshot:
     mode: str = ''
     weights: str = ''
     trained: bool = False
+    fallback: str = ''
     counts: FrameCounts = field(default_factory=FrameCounts)
     latency: LatencySummary = field(default_factory=LatencySummary)
     stamp_latency: LatencySummary = field(default_factory=LatencySummary)

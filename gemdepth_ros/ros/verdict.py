@@ -123,6 +123,8 @@ def _input_findings(
 
 
 def _depth_findings(now: Snapshot) -> Iterator[tuple[int, str]]:
+    if now.fallback:
+        yield WARN, f'the memory did not suffice, so this was made smaller: {now.fallback}'
     if not now.trained:
         yield WARN, 'the weights are untrained: the output means nothing'
     if now.newest is None:

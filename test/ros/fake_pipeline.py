@@ -45,6 +45,7 @@ class FakePipeline:
     threads: set[str] = field(default_factory=set)
     warmed_up: tuple[int, int] | None = None
     closed: bool = False
+    fallback: str = ''
 
     def __post_init__(self):
         self._counts = Counter()

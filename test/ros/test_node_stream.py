@@ -20,6 +20,8 @@ from sensor_msgs.msg import CompressedImage, Image, PointCloud2  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 from tf2_msgs.msg import TFMessage  # noqa: E402
 
+from gemdepth_ros.interfaces import PinholeIntrinsics, ResetReason  # noqa: E402
+
 
 def identity(status):
     return (
@@ -321,6 +323,44 @@ def test_a_bug_in_the_worker_stops_the_node_loudly_and_it_can_start_again(world,
     bench.send()
     assert bench.counts.processed == 1
     assert bench.node._snapshot().fault == ''
+
+
+def test_a_stream_made_smaller_for_lack_of_memory_is_said(world):
+    bench = Bench(world)
+    bench.send()
+    bench.pipeline.fallback = 'streaming.window 8 -> 4'
+    bench.pipeline.reset(ResetReason.DEVICE_MEMORY)
+    bench.send()
+    found = bench.diagnosis()
+    assert found.level == b'\x01'
+    assert 'the memory did not suffice, so this was made smaller: streaming.window 8 -> 4' in (
+        found.message
+    )
+    assert bench.status().last_reset_reason == 'device_memory'
+
+
+def test_a_camera_info_of_another_size_is_not_used_and_said(world):
+    bench = Bench(world)
+    infos, bench.camera.infos = bench.camera.infos, None
+    infos.publish(camera_info_message(intrinsics((12, 16)), bench.stamp_ns, FRAME))
+    bench.send()
+    assert bench.pipeline.frames[0].camera is None
+    found = bench.diagnosis()
+    assert found.level == b'\x01'
+    assert 'camera_info is 16x12 but the image 8x6; the predicted field of view' in found.message
+    assert bench.status().camera_predicted
+
+
+def test_a_new_camera_info_starts_the_stream_anew(world):
+    bench = Bench(world)
+    bench.send()
+    infos, bench.camera.infos = bench.camera.infos, None
+    other = intrinsics((6, 8))
+    longer = PinholeIntrinsics(8, 6, 2 * other.fx, 2 * other.fy, other.cx, other.cy)
+    infos.publish(camera_info_message(longer, bench.stamp_ns + SECOND // 10, FRAME))
+    bench.send()
+    assert bench.pipeline.frames[-1].camera == longer
+    assert bench.status().last_reset_reason == 'camera_change'
 
 
 def test_reset_service_restarts_the_stream(world):
