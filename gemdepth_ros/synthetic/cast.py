@@ -14,7 +14,7 @@ from gemdepth_ros.synthetic.windows import Windows, windows_of
 
 if TYPE_CHECKING:
     from gemdepth_ros.interfaces import Float64Array, PinholeIntrinsics
-    from gemdepth_ros.synthetic.ground import Ground, GroundHits
+    from gemdepth_ros.synthetic.ground import GroundHits
     from gemdepth_ros.synthetic.primitives import Solids
 
 KINDS = (BOX, TAPERED, CYLINDER, ELLIPSOID)

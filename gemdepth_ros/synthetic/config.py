@@ -85,7 +85,7 @@ class WorldConfig:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.type == 'Range' and not 2 * [True] == [value[0] <= value[1], len(value) == 2]:
+            if field.type == 'Range' and not [value[0] <= value[1], len(value) == 2] == 2 * [True]:
                 raise ConfigError(f'{field.name} must be (smallest, largest), got {value}')
         for name in ('camera_height_m', 'focal_per_width', 'frame_rate_hz', 'visibility_m'):
             if getattr(self, name)[0] <= 0:

@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from gemdepth_ros.errors import ConfigError
 from gemdepth_ros.interfaces import PinholeIntrinsics
-from gemdepth_ros.synthetic.cast import GROUND, SKY, PlacedSolids, camera_hits
+from gemdepth_ros.synthetic.cast import PlacedSolids, camera_hits
 from gemdepth_ros.synthetic.config import VARIED, WorldConfig
 from gemdepth_ros.synthetic.frame import SyntheticFrame
 from gemdepth_ros.synthetic.scene import driving_scene
@@ -22,7 +22,7 @@ from gemdepth_ros.synthetic.texture import Noise
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gemdepth_ros.interfaces import Float32Array, Float64Array
+    from gemdepth_ros.interfaces import Float64Array
     from gemdepth_ros.synthetic.cast import Hits
 
 START_NS = 1_700_000_000_000_000_000

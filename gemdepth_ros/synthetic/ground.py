@@ -12,7 +12,7 @@ from gemdepth_ros.synthetic.road import Road
 if TYPE_CHECKING:
     from gemdepth_ros.interfaces import Float64Array
 
-_REACH_M = 400.0
+_BEHIND_M, _AHEAD_M = 120.0, 320.0
 _KERB_STEPS = 6
 
 
@@ -87,8 +87,8 @@ class Ground:
         pieces = self.road.pieces
         near = [
             piece
-            for index, piece in enumerate(pieces)
-            if piece.along + piece.length > along - _REACH_M / 2 and piece.along < along + _REACH_M
+            for piece in pieces
+            if piece.along + piece.length > along - _BEHIND_M and piece.along < along + _AHEAD_M
         ]
         return Road(near)
 

@@ -28,6 +28,7 @@ class Material:
         grain: contrast of the noise.
         grain_m: size of the noise's smallest grain [m].
         gloss: part of the sky that is mirrored on the cells.
+        opaque: whether it keeps the sun's light away; a ceiling must not.
     """
 
     colour: Colour
@@ -40,6 +41,7 @@ class Material:
     grain: float = 0.5
     grain_m: float = 0.02
     gloss: float = 0.0
+    opaque: bool = True
 
     def row(self) -> list[float]:
         """Return the columns ``MATERIAL_COLUMNS`` of the table."""
@@ -136,18 +138,19 @@ class Builder:
         material: Material,
     ) -> None:
         place = [spot.x, spot.y, spot.z + z, spot.heading]
-        self._solids.append([kind, spot.actor, *place, *half, *lean])
+        self._solids.append([kind, spot.actor, *place, *half, *lean, material.opaque])
         self._materials.append(material.row())
 
     def build(self) -> Solids:
         """Return the table of all solids."""
-        table = np.array(self._solids, np.float64).reshape(-1, 11)
+        table = np.array(self._solids, np.float64).reshape(-1, 12)
         return Solids(
             kind=table[:, 0].astype(np.int64),
             actor=table[:, 1].astype(np.int64),
             place=table[:, 2:6],
             half=table[:, 6:9],
             lean=table[:, 9:11],
+            opaque=table[:, 11] > 0,
             material=np.array(self._materials, np.float32).reshape(-1, MATERIAL_COLUMNS),
         )
 
@@ -162,6 +165,7 @@ class Solids:
         place: float64 [P, 4]: x, y, z [m] and heading [rad] at the actor or in the scene.
         half: float64 [P, 3], half sizes at half height [m].
         lean: float64 [P, 2], inward lean of the sides per metre of height.
+        opaque: bool [P], whether it casts a shadow.
         material: float32 [P, MATERIAL_COLUMNS].
     """
 
@@ -170,6 +174,7 @@ class Solids:
     place: Float64Array
     half: Float64Array
     lean: Float64Array
+    opaque: np.ndarray[tuple[int], np.dtype[np.bool_]]
     material: np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
     def placed(self, actor_poses: Float64Array) -> Float64Array:

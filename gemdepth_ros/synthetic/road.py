@@ -59,6 +59,17 @@ class Piece:
             abs(radius) - torch.sqrt(ahead * ahead + out * out)
         )
 
+    def distance(self, x: float, y: float) -> float:
+        """Return how far a point lies from the piece, about: exact beside it, less beyond it."""
+        cos, sin = math.cos(self.heading), math.sin(self.heading)
+        dx, dy = x - self.x, y - self.y
+        ahead, left = cos * dx + sin * dy, cos * dy - sin * dx
+        if self.curvature != 0.0:
+            radius = 1.0 / abs(self.curvature)
+            out = radius - math.copysign(left, self.curvature * left)
+            ahead, left = math.atan2(ahead, out) * radius, radius - math.hypot(ahead, out)
+        return math.hypot(max(0.0, -ahead, ahead - self.length), left)
+
 
 class Road:
     """Pieces in order; the first goes on backwards and the last forwards without end."""
@@ -109,8 +120,7 @@ class Road:
 
     def distance(self, x: float, y: float) -> float:
         """Return how far a point lies from the centre line [m]."""
-        _, left = self.locate(torch.tensor(x), torch.tensor(y))
-        return abs(float(left))
+        return min(piece.distance(x, y) for piece in self.pieces)
 
 
 def make_road(random: np.random.Generator, config: WorldConfig, length_m: float) -> Road:
@@ -133,8 +143,10 @@ def make_road(random: np.random.Generator, config: WorldConfig, length_m: float)
             if abs(turned + curvature * piece) > math.radians(130.0):
                 curvature = -curvature
             turned += curvature * piece
-        plan.append((curvature, piece))
         along += piece
+        if plan and plan[-1][0] == curvature == 0.0:
+            curvature, piece = 0.0, piece + plan.pop()[1]
+        plan.append((curvature, piece))
     return Road(_joined(plan))
 
 

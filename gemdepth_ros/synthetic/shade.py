@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from gemdepth_ros.synthetic.cast import GROUND, PlacedSolids
@@ -62,7 +61,9 @@ class Shader:
         seen = torch.isfinite(hits.distance)
         distance = torch.where(seen, hits.distance, 0.0).float()
         points = rays32 * distance
-        image = image * self._light_on(points, normal, seen, placed, scene_from_camera, camera)
+        image = image * self._light_on(
+            points, normal, hits.solid, placed, scene_from_camera, camera
+        )
         up = (rays32[2] - 2.0 * (rays32 * normal).sum(dim=0) * normal[2]).clamp(0.0, 1.0)
         image = image + mirror * (gradient(scene.light, up) - 0.3 * image)
         length = torch.sqrt((rays32 * rays32).sum(dim=0))
@@ -97,7 +98,7 @@ class Shader:
         self,
         points: torch.Tensor,
         normal: torch.Tensor,
-        seen: torch.Tensor,
+        solid: torch.Tensor,
         placed: PlacedSolids,
         scene_from_camera: Float64Array,
         camera: PinholeIntrinsics,
@@ -113,7 +114,8 @@ class Shader:
             sun = sun * lit_by_sun(
                 points,
                 normal,
-                seen & (sun > 0),
+                sun > 0,
+                solid,
                 (camera.height, camera.width),
                 around,
                 light.towards_sun,

@@ -11,11 +11,11 @@ from gemdepth_ros.synthetic.cast import KINDS
 from gemdepth_ros.synthetic.intersect import entry
 
 if TYPE_CHECKING:
-    from gemdepth_ros.interfaces import Float64Array
+    from gemdepth_ros.interfaces import Float32Array, Float64Array
     from gemdepth_ros.synthetic.cast import PlacedSolids
 
 _TILE = 8
-_REACH_M = 120.0
+_REACH_M = 70.0
 _LIFT_M = 0.02
 """Rays start this far outside their surface, so that it does not shade itself."""
 
@@ -24,6 +24,7 @@ def lit_by_sun(
     points: torch.Tensor,
     normals: torch.Tensor,
     wanted: torch.Tensor,
+    owner: torch.Tensor,
     size: tuple[int, int],
     placed: PlacedSolids,
     towards_sun: tuple[float, float, float],
@@ -34,44 +35,57 @@ def lit_by_sun(
         points: float32 [3, H * W], what each pixel shows, from the camera, in the scene's axes.
         normals: float32 [3, H * W].
         wanted: bool [H * W], pixels to ask for; the others get 1.
+        owner: int64 [H * W], row of the solid that each pixel shows.
         size: H, W.
         placed: the solids, with the camera as origin.
         towards_sun: unit vector in the scene.
     """
     device = points.device
-    sun = torch.tensor(towards_sun, device=device)
-    frame = torch.from_numpy(_sun_axes(towards_sun)).to(device, torch.float32)
-    start = points + _LIFT_M * normals
-    across = torch.where(wanted, frame @ start, torch.nan)
-    low, high = _tile_bounds(across, size)
-    centre, reach = _solid_bounds(placed, _sun_axes(towards_sun))
-    low_s, high_s = (torch.from_numpy(v).to(device) for v in (centre - reach, centre + reach))
-    # Shaded tiles: the shadow covers them sideways and the solid lies nearer to the sun.
-    meets = (
-        (low[0][:, None] < high_s[0])
-        & (high[0][:, None] > low_s[0])
-        & (low[1][:, None] < high_s[1])
-        & (high[1][:, None] > low_s[1])
-        & (low[2][:, None] < high_s[2])
-    )
-    tile, solid = torch.nonzero(meets, as_tuple=True)
-    shaded = torch.zeros(points.shape[1] + 1, device=device)
     members = _tile_members(size, device)
-    tables = placed.columns.float()
+    wanted = wanted & ((points * points).sum(dim=0) < _REACH_M**2)
+    start = _tiled(torch.where(wanted, points + _LIFT_M * normals, torch.nan), members)
+    tile, solid = _pairs(start, _tiled(owner[None], members)[0], placed, towards_sun)
+    shaded = torch.zeros(members.shape, device=device)
+    table = placed.columns.float()
+    kinds = table[10, solid]
+    x, y, z = towards_sun
     for kind in KINDS:
-        here = torch.nonzero(placed.columns[10, solid] == kind)[:, 0]
+        here = torch.nonzero(kinds == kind)[:, 0]
         if len(here) == 0:
             continue
-        pixel = members[tile[here]]
-        own = tables[:, solid[here]][:, :, None]
-        ray = [own[3] * sun[0] + own[4] * sun[1], own[3] * sun[1] - own[4] * sun[0], sun[2]]
-        point = start[:, pixel.clamp_max(points.shape[1] - 1)]
-        dx, dy = point[0] - own[0], point[1] - own[1]
-        origin = (own[3] * dx + own[4] * dy, own[3] * dy - own[4] * dx, point[2] - own[2])
+        own = table[:, solid[here]][:, :, None]
+        px, py, pz = (coordinate[tile[here]] for coordinate in start)
+        dx, dy = px - own[0], py - own[1]
+        origin = (own[3] * dx + own[4] * dy, own[3] * dy - own[4] * dx, pz - own[2])
+        ray = (own[3] * x + own[4] * y, own[3] * y - own[4] * x, torch.full_like(own[0], z))
         half, lean = (own[5], own[6], own[7]), (own[8], own[9])
-        distance = entry(kind, origin, (ray[0], ray[1], ray[2]), half, lean)
-        shaded[pixel[distance < torch.inf]] = 1.0
-    return 1.0 - shaded[:-1] * wanted
+        distance = entry(kind, origin, ray, half, lean)
+        shaded.index_add_(0, tile[here], (distance < torch.inf).float())
+    result = torch.zeros(points.shape[1] + 1, device=device)
+    result[members] = shaded
+    return (result[:-1] == 0).float()
+
+
+def _pairs(
+    start: torch.Tensor,
+    owner: torch.Tensor,
+    placed: PlacedSolids,
+    towards_sun: tuple[float, float, float],
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return tiles and the solids that may shade them: in the way sideways, nearer to the sun."""
+    axes = _sun_axes(towards_sun)
+    turn = torch.from_numpy(axes).to(start.device, torch.float32)
+    across = torch.einsum('ij,jtk->itk', turn, start)
+    low = torch.where(across.isnan(), torch.inf, across).amin(dim=2)[:, :, None]
+    high = torch.where(across.isnan(), -torch.inf, across).amax(dim=2)[:, :, None]
+    bounds = _solid_bounds(placed, axes)
+    first, last = (torch.from_numpy(values).to(start.device)[:, None] for values in bounds)
+    meets = (low[0] < last[0]) & (high[0] > first[0])
+    meets &= (low[1] < last[1]) & (high[1] > first[1]) & (low[2] < last[2])
+    tile, solid = torch.nonzero(meets, as_tuple=True)
+    # A tile that shows one convex solid alone is not shaded by it.
+    alone = (owner.amin(dim=1)[tile] == solid) & (owner.amax(dim=1)[tile] == solid)
+    return tile[~alone], solid[~alone]
 
 
 def _sun_axes(towards_sun: tuple[float, float, float]) -> Float64Array:
@@ -81,17 +95,19 @@ def _sun_axes(towards_sun: tuple[float, float, float]) -> Float64Array:
     return np.stack([side, np.cross(sun, side), sun])
 
 
-def _solid_bounds(placed: PlacedSolids, axes: Float64Array) -> tuple[Float64Array, Float64Array]:
-    """Return middles and half extents of all solids along axes, float32 [3, P]."""
+def _solid_bounds(placed: PlacedSolids, axes: Float64Array) -> tuple[Float32Array, Float32Array]:
+    """Return least and largest coordinates of all solids along axes, float32 [3, P]."""
     extent = placed.solids.extent()
     cos, sin = np.cos(placed.placed[:, 3]), np.sin(placed.placed[:, 3])
-    x, y, z = axes[:, :, np.newaxis].transpose(1, 0, 2)
+    x, y, z = axes.T[:, :, np.newaxis]
     local = np.stack([cos * x + sin * y, cos * y - sin * x, np.broadcast_to(z, (3, len(cos)))])
     reach = (np.abs(local) * extent.T[:, np.newaxis]).sum(axis=0)
     centre = axes @ placed.placed[:, :3].T
-    # What is far away shades nothing that can be seen.
-    reach[0, np.hypot(*placed.placed[:, :2].T) - np.hypot(*extent[:, :2].T) > _REACH_M] = -1e9
-    return centre.astype(np.float32), reach.astype(np.float32)
+    # What is far away shades nothing that is asked for, and small things nothing that one sees.
+    far = np.hypot(*placed.placed[:, :2].T) - np.linalg.norm(extent, axis=1)
+    size = extent.max(axis=1)
+    reach[0, ~placed.solids.opaque | (far > 2 * _REACH_M) | (far > 60.0 * size)] = -1e9
+    return (centre - reach).astype(np.float32), (centre + reach).astype(np.float32)
 
 
 def _tile_members(size: tuple[int, int], device: torch.device) -> torch.Tensor:
@@ -104,10 +120,6 @@ def _tile_members(size: tuple[int, int], device: torch.device) -> torch.Tensor:
     return tiles.reshape(rows * columns, _TILE * _TILE)
 
 
-def _tile_bounds(values: torch.Tensor, size: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return least and largest values of each tile, float32 [3, T]; NaN is left out."""
-    members = _tile_members(size, values.device)
-    padded = torch.nn.functional.pad(values, (0, 1), value=torch.nan)[:, members]
-    low = torch.where(padded.isnan(), torch.inf, padded).amin(dim=2)
-    high = torch.where(padded.isnan(), -torch.inf, padded).amax(dim=2)
-    return low, high
+def _tiled(values: torch.Tensor, members: torch.Tensor) -> torch.Tensor:
+    """Return values per tile, [C, T, 64] from [C, H * W]; past the edge the last."""
+    return values[:, members.clamp_max(values.shape[1] - 1)]
