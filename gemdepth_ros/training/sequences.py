@@ -15,6 +15,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -70,29 +71,52 @@ def seeds_of(data: DataConfig) -> tuple[range, range]:
     )
 
 
-def prepare_folder(folder: Path, data: DataConfig) -> None:
-    """Make the cache folder, or check that it shows the configured world.
+def _rendered_as(data: DataConfig) -> dict[str, Any]:
+    return {name: getattr(data, name) for name in ('world', 'frames', 'height', 'width')}
+
+
+def check_folder(folder: Path, data: DataConfig) -> dict[str, Any]:
+    """Return what ``cache.json`` says.
 
     Raises:
-        ConfigError: it shows another one.
+        ConfigError: there is none, or the sequences were rendered with another configuration.
     """
-    index, digest = folder / INDEX_FILE, world_digest(data)
-    if not index.is_file():
+    try:
+        found: dict[str, Any] = json.loads((folder / INDEX_FILE).read_text())
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f'{folder} holds no rendered sequences ({error}): render them with --render-only'
+        ) from None
+    wanted = _rendered_as(data)
+    different = [name for name in wanted if found.get(name) != wanted[name]]
+    if different:
+        name = different[0]
+        raise ConfigError(
+            f'{folder} was rendered with {name} {found.get(name)}, configured is {wanted[name]}: '
+            'give another folder'
+        )
+    return found
+
+
+def prepare_folder(folder: Path, data: DataConfig) -> None:
+    """Make the folder, or check that what is rendered from now on fits what it holds.
+
+    Raises:
+        ConfigError: it holds another world, or the same one from other code.
+    """
+    digest = world_digest(data.world)
+    if not (folder / INDEX_FILE).is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        _write_atomically(index, json.dumps({'world': digest}))
+        part = folder / f'{INDEX_FILE}.part{os.getpid()}'
+        part.write_text(json.dumps({**_rendered_as(data), 'code': digest}) + '\n')
+        part.replace(folder / INDEX_FILE)
         return
-    found = json.loads(index.read_text()).get('world')
+    found = check_folder(folder, data).get('code')
     if found != digest:
         raise ConfigError(
-            f'{folder} holds another world ({found}) than the configured one ({digest}): '
-            'give another folder, or remove this one'
+            f'{folder} shows the world {data.world} as other code makes it ({found}, now '
+            f'{digest}): give another folder, or as many sequences as it holds'
         )
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    part = path.with_suffix(f'.part{os.getpid()}')
-    part.write_text(text)
-    part.replace(path)
 
 
 def render_missing(folder: Path, data: DataConfig, workers: int) -> Iterator[tuple[int, int]]:
@@ -100,13 +124,13 @@ def render_missing(folder: Path, data: DataConfig, workers: int) -> Iterator[tup
 
     It can be stopped at any time; whole sequences are kept.
     """
-    prepare_folder(folder, data)
     seeds = [seed for part in seeds_of(data) for seed in part]
     missing = [seed for seed in seeds if not _folder_of(folder, seed).is_dir()]
     done = len(seeds) - len(missing)
     yield done, len(seeds)
     if not missing:
         return
+    prepare_folder(folder, data)
     context = get_context('spawn')
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_be_one_thread) as pool:
         try:
@@ -150,7 +174,7 @@ def open_sequences(folder: Path, data: DataConfig, seeds: Iterable[int]) -> list
     Raises:
         ConfigError: the cache shows another world, or a sequence is missing or damaged.
     """
-    prepare_folder(folder, data)
+    check_folder(folder, data)
     return [_open(_folder_of(folder, seed), data) for seed in seeds]
 
 
