@@ -22,6 +22,7 @@ from gemdepth_ros.interfaces import PinholeIntrinsics, UInt8Array
 logger = logging.getLogger(__name__)
 BoolArray = npt.NDArray[np.bool_]
 RectifiedInput = Literal['auto', 'true', 'false']
+ROTATION_TOLERANCE = 0.01  # some drivers round R to a few digits
 WHITE = 224  # of 255 that remain of a pixel with 1/16 pixel outside on two sides; maps are rounded
 
 
@@ -157,6 +158,7 @@ class Rectifier:
             self.decision = 'uncalibrated'
             return 'camera is uncalibrated (K[0] is 0 in camera_info)'
         try:
+            check_numbers(calibration)
             calibration = calibration.delivered()
             camera = calibration.intrinsics()
             rectified, reason = is_rectified(self._mode, self._topic, calibration)
@@ -168,6 +170,21 @@ class Rectifier:
             return f'camera_info is unusable: {error}'
         self._camera = camera
         return ''
+
+
+def check_numbers(calibration: Calibration) -> None:
+    """Refuse numbers that no camera has.
+
+    Raises:
+        ConfigError: one is not finite, or R is no rotation.
+    """
+    for name in ('k', 'd', 'r', 'rectified_matrix'):
+        if not np.isfinite(getattr(calibration, name)).all():
+            stated = 'P' if name == 'rectified_matrix' else name.upper()
+            raise ConfigError(f'{stated} has numbers that are not finite')
+    r = calibration.r
+    if not np.allclose(r @ r.T, np.eye(3), atol=ROTATION_TOLERANCE) or np.linalg.det(r) < 0:
+        raise ConfigError('R is no rotation')
 
 
 def seen_part(calibration: Calibration, maps: tuple[Any, Any]) -> BoolArray | None:

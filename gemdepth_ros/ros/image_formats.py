@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from gemdepth_ros.errors import ImageError
 from gemdepth_ros.interfaces import UInt8Array
+from gemdepth_ros.ros.image_headers import check_compressed_size
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def decode_raw(
 
 
 def decode_compressed(data: npt.NDArray[np.uint8], image_format: str) -> UInt8Array:
-    """Return the RGB image of a JPEG, PNG or other file that OpenCV reads.
+    """Return the RGB image of a JPEG, PNG, BMP or WebP file.
 
     Args:
         data: uint8 [n], the file.
@@ -136,14 +137,16 @@ def decode_compressed(data: npt.NDArray[np.uint8], image_format: str) -> UInt8Ar
         uint8 [H, W, 3].
 
     Raises:
-        ImageError: no data, depth data, or a damaged file.
+        ImageError: no data, depth data, a damaged file, or one that claims too many pixels.
     """
     if 'compressedDepth' in image_format:
         raise ImageError(f'format {image_format!r} is a depth image; a colour image is needed')
     bayer = image_format.split(';')[0].strip()
     mosaic = LAYOUTS.get(bayer) if bayer.startswith('bayer_') else None
     # A turned picture would no longer fit its CameraInfo: do not obey the orientation tag.
-    flag = cv2.IMREAD_GRAYSCALE if mosaic else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    flag = cv2.IMREAD_GRAYSCALE if mosaic else cv2.IMREAD_COLOR
+    flag |= cv2.IMREAD_IGNORE_ORIENTATION
+    check_compressed_size(data, image_format)
     try:
         image = cv2.imdecode(data, flag) if data.size else None
     except cv2.error as error:

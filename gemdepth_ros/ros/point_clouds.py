@@ -11,6 +11,7 @@ from gemdepth_ros.errors import SensorError
 
 FORMATS = {1: 'i1', 2: 'u1', 3: 'i2', 4: 'u2', 5: 'i4', 6: 'u4', 7: 'f4', 8: 'f8'}
 COORDINATES = ('x', 'y', 'z')
+LARGEST_STEP = 65536  # bytes of a point; numpy's own offsets wrap at 2^31
 
 
 def read_points(message: Any) -> npt.NDArray[np.void]:
@@ -54,13 +55,16 @@ def point_layout(message: Any) -> np.dtype[np.void]:
     """Return where x, y and z lie in a point of a cloud.
 
     Raises:
-        SensorError: one of them is missing, is no float, or lies outside the point.
+        SensorError: one of them is missing, is no float, or lies outside the point, or
+            the point is absurdly large.
     """
     fields = {field.name: field for field in message.fields}
     missing = [name for name in COORDINATES if name not in fields]
     if missing:
         known = ', '.join(sorted(fields)) or 'none'
         raise SensorError(f'the cloud has no field {", ".join(missing)}; its fields: {known}')
+    if message.point_step > LARGEST_STEP:
+        raise SensorError(f'the cloud says point_step {message.point_step}, which no sensor has')
     order = '>' if message.is_bigendian else '<'
     formats, offsets = [], []
     for name in COORDINATES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import SimpleNamespace
 
 import cv2
@@ -248,3 +249,19 @@ def test_contradictions_of_region_and_size_are_said(info, words):
     result = Rectifier('auto', 'image').apply(image(), info)
     assert result.camera is None
     assert words in result.note
+
+
+@pytest.mark.parametrize(
+    ('values', 'words'),
+    [
+        ({'r': [0.0, 0, 0, 0, 1, 0, 0, 0, 1]}, 'R is no rotation'),
+        ({'r': [-1.0, 0, 0, 0, 1, 0, 0, 0, 1]}, 'R is no rotation'),
+        ({'r': [math.nan, 0, 0, 0, 1, 0, 0, 0, 1]}, 'R has numbers that are not finite'),
+        ({'d': [math.inf, 0, 0, 0, 0]}, 'D has numbers that are not finite'),
+        ({'p': [85.0, 0, math.nan, 0, 0, 86, 48, 0, 0, 0, 1, 0]}, 'P has numbers that are'),
+    ],
+)
+def test_numbers_that_no_camera_has_are_said(values, words):
+    result = Rectifier('false', 'image').apply(image(), camera_info(**values))
+    assert result.camera is None
+    assert f'camera_info is unusable: {words}' in result.note

@@ -106,6 +106,11 @@ def damaged(**changes):
         (damaged(height=2**31, width=2**31, row_step=2**32 - 1), 'row_step'),
         (damaged(fields=cloud().fields[:2]), r'no field z; its fields: x, y'),
         (damaged(fields=[]), 'no field x, y, z; its fields: none'),
+        (damaged(point_step=2**32 - 1), 'point_step 4294967295, which no sensor has'),
+        (
+            damaged(fields=[PointField(name=n, offset=2**31 - 1, datatype=7) for n in 'xyz']),
+            'field x of the cloud ends at byte 2147483651',
+        ),
         (damaged(point_step=8), 'field z of the cloud ends at byte 12 but point_step is 8'),
         (
             damaged(fields=[PointField(name=n, datatype=5, count=1) for n in 'xyz']),
