@@ -35,6 +35,9 @@ COMMANDS = (
         'a coloured point cloud (PLY) of a recording',
     ),
     Command('preview', 'gemdepth_ros.cli.preview', 'a video of images and their depth'),
+    Command(
+        'evaluate', 'gemdepth_ros.cli.evaluate', 'how good depth and motion of a recording are'
+    ),
     Command('demo', 'gemdepth_ros.cli.demo', 'the whole path over ROS 2 on a short clip'),
     Command('bag', 'gemdepth_ros.cli.bag', 'make, play and record ROS 2 bags, and look into them'),
     Command('train', 'gemdepth_ros.cli.train', 'train a network on the synthetic world'),

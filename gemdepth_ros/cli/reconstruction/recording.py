@@ -87,17 +87,26 @@ def _of_media(
 def _of_bag(path: Path, options: SourceOptions, note: Callable[[str], None]) -> RecordedFrames:
     with BagReader(path) as reader:
         topics = reader.topics
-    image = _image_topic(path, topics, options.topic)
-    info = _info_topic(image.name)
-    if info not in topics or topics[info].message_type != INFO_TYPE:
-        info = ''
-        if options.intrinsics is None:
-            note(
-                f'no camera_info beside {image.name}: the field of view is a guess of the network'
-            )
+    image, info = image_and_info(path, topics, options)
+    if not info and options.intrinsics is None:
+        note(f'no camera_info beside {image.name}: the field of view is a guess of the network')
     sensors = choose_topics(topics, options.lidar, options.odometry, note)
     frames = BagFrames(path, image.name, info, options.intrinsics, sensors, note)
     return RecordedFrames(frames, image.message_count, f'{image.name} of {path}', sensors)
+
+
+def image_and_info(
+    path: Path, topics: Mapping[str, TopicSummary], options: SourceOptions
+) -> tuple[TopicSummary, str]:
+    """Return the image topic of a bag and the name of its CameraInfo; empty: there is none.
+
+    Raises:
+        GemDepthError: the topic is missing, or several could be meant.
+    """
+    image = _image_topic(path, topics, options.topic)
+    info = _info_topic(image.name)
+    known = info in topics and topics[info].message_type == INFO_TYPE
+    return image, info if known else ''
 
 
 def _image_topic(path: Path, topics: Mapping[str, TopicSummary], wanted: str) -> TopicSummary:
