@@ -30,7 +30,7 @@ class PlacedSolids:
     Attributes:
         solids: the table.
         placed: float64 [P, 4], numpy: x, y, z [m] and heading [rad] in the scene.
-        columns: float64 [11, P]: x, y, z, cosine and sine of the heading, half sizes, leans, kind.
+        columns: [11, P], float64 but for ``rough``: x, y, z, cosine and sine of the heading, half sizes, leans, kind.
     """
 
     solids: Solids
@@ -56,9 +56,14 @@ class PlacedSolids:
         direction = (cos * ray[0] + sin * ray[1], cos * ray[1] - sin * ray[0], ray[2])
         return own, start, direction
 
+    def rough(self) -> PlacedSolids:
+        """Return the same in single precision: enough to find which solid is met first."""
+        return PlacedSolids(self.solids, self.placed, self.columns.float())
+
     def entry(self, solid: torch.Tensor, origin: Vector, ray: Vector) -> torch.Tensor:
-        """Return where each ray enters the solid paired with it, float64 [M]; +Inf: nowhere."""
-        result = torch.full(solid.shape, torch.inf, dtype=torch.float64, device=solid.device)
+        """Return where each ray enters the solid paired with it, [M]; +Inf: nowhere."""
+        dtype = self.columns.dtype
+        result = torch.full(solid.shape, torch.inf, dtype=dtype, device=solid.device)
         kind = self.columns[10, solid]
         for each in KINDS:
             here = torch.nonzero(kind == each)[:, 0]

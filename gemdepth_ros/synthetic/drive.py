@@ -13,7 +13,10 @@ from gemdepth_ros.errors import ConfigError
 from gemdepth_ros.interfaces import PinholeIntrinsics
 from gemdepth_ros.synthetic.cast import PlacedSolids, camera_hits
 from gemdepth_ros.synthetic.config import VARIED, WorldConfig
+from gemdepth_ros.synthetic.flow import flow_between
 from gemdepth_ros.synthetic.frame import SyntheticFrame
+from gemdepth_ros.synthetic.lens import make_dirt, motion_blurred
+from gemdepth_ros.synthetic.ranges import cast_ranges
 from gemdepth_ros.synthetic.scene import driving_scene
 from gemdepth_ros.synthetic.sensor import make_sensor
 from gemdepth_ros.synthetic.shade import Shader
@@ -22,7 +25,7 @@ from gemdepth_ros.synthetic.texture import Noise
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gemdepth_ros.interfaces import Float64Array
+    from gemdepth_ros.interfaces import Float32Array, Float64Array
     from gemdepth_ros.synthetic.cast import Hits
 
 START_NS = 1_700_000_000_000_000_000
@@ -78,6 +81,8 @@ class SyntheticDrive:
         self._scene = driving_scene(random, config, frames / self.frame_rate_hz)
         self._sensor = make_sensor(random, config)
         noise = Noise(random, self._device)
+        self._dirt = make_dirt(random, config)
+        self._shutter = random.uniform(*config.shutter)
         self._shader = Shader(self._scene, noise, config.shadows, self._device)
         self._base_from_camera = np.linalg.inv(self.camera_from_base)
         self._world_from_scene = np.linalg.inv(self._scene_from_camera(0.0))
@@ -108,9 +113,14 @@ class SyntheticDrive:
         rays = torch.from_numpy(pose[:3, :3] @ self._rays_camera).to(self._device)
         placed = self._placed(time_s)
         hits = self._hits(rays, pose, placed, time_s)
-        light = self._shader.light(hits, placed, rays, pose, self.camera)
-        image = self._sensor.develop(light.view(3, *shape), index, time_s)
-        moving = torch.from_numpy(self._moving(time_s)).to(self._device)[hits.solid.clamp_min(-1)]
+        light = self._shader.light(hits, placed, rays, pose, self.camera).view(3, *shape)
+        if self._shutter > 0:
+            flow = self._flow(hits, rays, time_s, self._shutter / self.frame_rate_hz)
+            light = motion_blurred(light, flow.float().view(2, *shape), 1.0)
+        if self._dirt is not None:
+            light = self._dirt.on(light, time_s)
+        image = self._sensor.develop(light, index, time_s)
+        moving = torch.from_numpy(self._moving(time_s)).to(self._device)[hits.solid]
         return SyntheticFrame(
             image_rgb=image.cpu().numpy(),
             depth_m=hits.distance.float().view(shape).cpu().numpy(),
@@ -119,6 +129,50 @@ class SyntheticDrive:
             camera=self.camera,
             world_from_camera=self.world_from_camera(index),
         )
+
+    def flow(self, index: int) -> Float32Array:
+        """Return the optical flow to the next frame, float32 [H, W, 2]: columns, rows [px].
+
+        It is also given where the point is hidden in the next frame or outside it. The sky moves
+        as what is infinitely far away. NaN where a point will lie behind the camera.
+        """
+        time_s, shape = self.time_s(index), (self.camera.height, self.camera.width)
+        pose = self._scene_from_camera(time_s)
+        rays = torch.from_numpy(pose[:3, :3] @ self._rays_camera).to(self._device)
+        hits = self._hits(rays, pose, self._placed(time_s), time_s)
+        flow = self._flow(hits, rays, time_s, 1.0 / self.frame_rate_hz)
+        return flow.float().view(2, *shape).permute(1, 2, 0).cpu().numpy()
+
+    def ranges_m(
+        self,
+        world_from_sensor: Float64Array,
+        directions: Float64Array,
+        time_s: float,
+        max_range_m: float = 120.0,
+    ) -> Float32Array:
+        """Return how far a sensor's rays reach, float32 [N]; +Inf where they meet nothing.
+
+        Args:
+            world_from_sensor: float64 [4, 4].
+            directions: [N, 3], of any length, in the sensor's axes.
+            time_s: since the start [s].
+            max_range_m: what is farther away is not seen.
+        """
+        pose = np.linalg.inv(self._world_from_scene) @ world_from_sensor
+        turned = np.asarray(directions, np.float64) @ pose[:3, :3].T
+        turned /= np.linalg.norm(turned, axis=1, keepdims=True)
+        along = float(self._scene.ego.along(time_s))
+        ground = self._scene.ground
+        placed = self._placed(time_s)
+        return cast_ranges(placed, ground, pose[:3, 3], turned, along, max_range_m)
+
+    def _flow(
+        self, hits: Hits, rays: torch.Tensor, time_s: float, interval_s: float
+    ) -> torch.Tensor:
+        scene, then = self._scene, time_s + interval_s
+        actors = scene.actors.poses(time_s), scene.actors.poses(then)
+        poses = self._scene_from_camera(time_s), self._scene_from_camera(then)
+        return flow_between(hits, scene.solids, actors, poses, rays, self.camera)
 
     def _scene_from_camera(self, time_s: float) -> Float64Array:
         x, y, z, heading, pitch, roll = self._scene.ego.pose(time_s)
@@ -142,11 +196,11 @@ class SyntheticDrive:
         return camera_hits(placed, ground, rays, pose, self.camera, FAR_M)
 
     def _moving(self, time_s: float) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-        """Return which solids move, bool [P + 1]; the last row is for what is none."""
+        """Return which solids move, bool [P + 2]; ground and sky are the last."""
         actors, half = self._scene.actors, 0.5 / self.frame_rate_hz
         before, after = actors.poses(time_s - half), actors.poses(time_s + half)
         moves = np.abs(after - before).max(axis=1) > 1e-4
-        return np.append(moves[self._scene.solids.actor], False)
+        return np.append(moves[self._scene.solids.actor], (False, False))
 
 
 def render_drive(frames: int, height: int, width: int, seed: int = 0) -> Iterator[SyntheticFrame]:
