@@ -40,6 +40,9 @@ class VoxelLayer:
     resolution_m: float = 0.1
     z_resolution_m: float = 0.2
     voxels: int = 16
+    origin_z_m: float = 0.0
+    mark_threshold: int = 0
+    max_obstacle_height: float = 2.5
     marked: npt.NDArray[np.bool_] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -65,8 +68,8 @@ class VoxelLayer:
                 self._mark(points, origin, source)
 
     def columns(self) -> npt.NDArray[np.bool_]:
-        """The two-dimensional costmap: columns with a marked voxel."""
-        return self.marked.any(axis=2)
+        """The two-dimensional costmap: columns with more marked voxels than the threshold."""
+        return self.marked.sum(axis=2) > self.mark_threshold
 
     def near(self, x: float, y: float, radius: float = 1.0) -> int:
         """Marked columns within a radius of a place [m]."""
@@ -86,15 +89,18 @@ class VoxelLayer:
     def _mark(self, points: Float64Array, origin: Float64Array, source: Source) -> None:
         distance = np.linalg.norm(points - origin, axis=1)
         kept = (distance < source.obstacle_max_range) & (distance >= source.obstacle_min_range)
+        kept &= points[:, 2] <= self.max_obstacle_height
         cells, inside = self._cells(points[kept])
         self.marked[tuple(cells[inside].T)] = True
 
     def _clear(self, points: Float64Array, origin: Float64Array, reach: float) -> None:
-        if not 0 <= origin[2] < self.voxels * self.z_resolution_m:
+        if not 0 <= origin[2] - self.origin_z_m < self.voxels * self.z_resolution_m:
             return  # "Sensor origin is out of map bounds. The costmap cannot raytrace for it."
         ways = points - origin
         lengths = np.linalg.norm(ways, axis=1)
-        ways *= np.minimum(1, reach / lengths)[:, None]
+        # A ray ends two cells before its point, and at the range.
+        ends = np.minimum(np.maximum(lengths - 2 * self.resolution_m, 0), reach)
+        ways *= (ends / lengths)[:, None]
         steps = int(reach / (0.5 * self.resolution_m))
         for part in np.linspace(0, 1, steps + 1):
             cells, inside = self._cells(origin + part * ways)
@@ -102,6 +108,6 @@ class VoxelLayer:
 
     def _cells(self, points: Float64Array):
         size = np.array([self.resolution_m, self.resolution_m, self.z_resolution_m])
-        corner = np.array([-self.width_m / 2, -self.width_m / 2, 0])
+        corner = np.array([-self.width_m / 2, -self.width_m / 2, self.origin_z_m])
         cells = np.floor((points - corner) / size).astype(int)
         return cells, ((cells >= 0) & (cells < self.marked.shape)).all(axis=1)
