@@ -44,34 +44,59 @@ class StreamGroup:
         """
         if len(frames) != len(self.sessions):
             raise ConfigError(f'{len(self.sessions)} cameras but {len(frames)} frames')
-        images = {
-            index: self.sessions[index].prepare(frame)
-            for index, frame in enumerate(frames)
-            if frame is not None
-        }
-        levels = self._encode(images)
+        present = [index for index, frame in enumerate(frames) if frame is not None]
+        work = [(self.sessions[index], frames[index]) for index in present]
+        answers = step_together(self._model, work)  # type: ignore[arg-type]
         outputs: list[StreamOutput | None] = [None] * len(frames)
         failures = []
-        for index, frame in enumerate(frames):
-            if frame is None:
-                continue
-            try:
-                outputs[index] = self.sessions[index].finish(frame, levels[index])
-            except InferenceError as error:
-                failures.append(f'camera {index}: {error}')
+        for index, answer in zip(present, answers, strict=True):
+            if isinstance(answer, InferenceError):
+                failures.append(f'camera {index}: {answer}')
+            elif isinstance(answer, Exception):
+                raise answer
+            else:
+                outputs[index] = answer
         if failures:
             raise InferenceError('; '.join(failures))
         return outputs
 
-    @torch.inference_mode()
-    def _encode(self, images: dict[int, Tensor]) -> dict[int, list[Tensor]]:
-        """Encode images of equal size together; return each camera's four levels [L, C]."""
-        by_size: dict[torch.Size, list[int]] = {}
-        for index, image in images.items():
-            by_size.setdefault(image.shape, []).append(index)
-        encoded = {}
-        for indices in by_size.values():
-            batch = self._model.encode(torch.stack([images[index] for index in indices]))
-            for place, index in enumerate(indices):
-                encoded[index] = [level[place] for level in batch]
-        return encoded
+
+@torch.inference_mode()
+def step_together(
+    model: GemDepth, work: Sequence[tuple[StreamSession, VideoFrame]]
+) -> list[StreamOutput | Exception | None]:
+    """Take one frame of each of several streams; frames of equal size are encoded in one batch.
+
+    Args:
+        model: the network of all the sessions.
+        work: sessions, each once, and the next frame of each.
+
+    Returns:
+        For each the answer, None while it looks ahead, or what its second half raised: one
+        camera's fault is not another's.
+
+    Raises:
+        Exception: the encoder failed, for all of them.
+    """
+    images = [session.prepare(frame) for session, frame in work]
+    levels = _encode(model, images)
+    answers: list[StreamOutput | Exception | None] = []
+    for (session, frame), of_frame in zip(work, levels, strict=True):
+        try:
+            answers.append(session.finish(frame, of_frame))
+        except Exception as error:  # noqa: BLE001 -- returned as this camera's answer
+            answers.append(error)
+    return answers
+
+
+def _encode(model: GemDepth, images: Sequence[Tensor]) -> list[list[Tensor]]:
+    """Encode images of equal size together; return each one's four levels [L, C]."""
+    by_size: dict[torch.Size, list[int]] = {}
+    for index, image in enumerate(images):
+        by_size.setdefault(image.shape, []).append(index)
+    encoded: dict[int, list[Tensor]] = {}
+    for indices in by_size.values():
+        batch = model.encode(torch.stack([images[index] for index in indices]))
+        for place, index in enumerate(indices):
+            encoded[index] = [level[place] for level in batch]
+    return [encoded[index] for index in range(len(images))]

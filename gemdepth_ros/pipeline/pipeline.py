@@ -6,17 +6,13 @@ import logging
 import math
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from gemdepth_ros.errors import DeviceMemoryError
-from gemdepth_ros.hub import locate, read_record
-from gemdepth_ros.hub.records import sha256_of
-from gemdepth_ros.inference.device import choose_placement
 from gemdepth_ros.inference.preprocessing import network_size
-from gemdepth_ros.inference.streaming import StreamOutput, StreamSession
+from gemdepth_ros.inference.streaming import StreamOutput
 from gemdepth_ros.interfaces import (
     OutputRequest,
     PinholeIntrinsics,
@@ -24,16 +20,14 @@ from gemdepth_ros.interfaces import (
     ResetReason,
     VideoFrame,
 )
-from gemdepth_ros.model import build_gemdepth
 from gemdepth_ros.pipeline.config import PipelineConfig
 from gemdepth_ros.pipeline.memory_fallback import is_out_of_memory, smaller_stream
 from gemdepth_ros.pipeline.metres import Metres
+from gemdepth_ros.pipeline.network import LoadedNetwork, Network
 from gemdepth_ros.pipeline.product_builder import ProductBuilder
 from gemdepth_ros.pipeline.readings import NOTHING_MEASURED, SensorReadings
 
-UNTRAINED = 'seeded (untrained)'
 DEFAULT_FOV_RAD = 1.0  # horizontal, when neither the camera nor the network knows one
-DIGEST_DIGITS = 12
 
 logger = logging.getLogger(__name__)
 
@@ -48,30 +42,21 @@ class DepthPipeline:
         ConfigError: the device or a value is impossible.
     """
 
-    def __init__(self, config: PipelineConfig | None = None) -> None:
+    def __init__(
+        self, config: PipelineConfig | None = None, network: Network | None = None
+    ) -> None:
+        """Load the network, unless it is given.
+
+        Args:
+            config: of network, stream, metres and products.
+            network: a loaded one, which several pipelines may share.
+        """
         self.config = config or PipelineConfig()
-        network = self.config.network
-        if network.threads:
-            torch.set_num_threads(network.threads)
-        placement = choose_placement(network.device, network.dtype)
-        weights = locate(network.weights) if network.weights else None
-        self.trained = weights is not None
-        self.weights_description = _description(weights)
-        logger.info(
-            'network %s on %s in %s (%s), weights: %s',
-            network.preset,
-            placement.device,
-            str(placement.dtype).removeprefix('torch.'),
-            placement.reason,
-            self.weights_description,
-        )
-        self._model = build_gemdepth(
-            network.preset,
-            weights,
-            placement.device,
-            placement.dtype,
-        )
-        self._session = StreamSession(self._model, self.config.streaming)
+        self._network = network or LoadedNetwork(self.config.network)
+        self._model = self._network.model
+        self.trained = self._network.trained
+        self.weights_description = self._network.weights_description
+        self._session = self._network.session(self.config.streaming)
         self._fallbacks: list[str] = []
         self._metres = Metres(self.config, trained=self.trained)
         self._products = ProductBuilder(self.config.products, self._metres.mounting)
@@ -93,7 +78,7 @@ class DepthPipeline:
             DeviceMemoryError: not even the smallest setting fits into the device's memory.
         """
         self._step(VideoFrame(np.zeros((height, width, 3), np.uint8), stamp_ns=0))
-        self._session = StreamSession(self._model, self.config.streaming)
+        self._session = self._network.session(self.config.streaming)
 
     def reset(self, reason: ResetReason = ResetReason.REQUEST) -> None:
         """Forget the stream's past; the next frame starts anew."""
@@ -101,7 +86,7 @@ class DepthPipeline:
 
     def close(self) -> None:
         """Give back the device's memory; the pipeline cannot be used, only closed, afterwards."""
-        for held in ('_session', '_model'):
+        for held in ('_session', '_model', '_network'):
             vars(self).pop(held, None)
         _empty_cache()
 
@@ -179,7 +164,7 @@ class DepthPipeline:
         """Take a frame; when it does not fit into memory, with a smaller setting from now on."""
         while True:
             try:
-                result = self._session.step(frame)
+                result = self._network.step(self._session, frame)
                 break
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
@@ -213,15 +198,6 @@ class DepthPipeline:
 def _empty_cache() -> None:
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-
-
-def _description(weights: Path | None) -> str:
-    """Name of the weights and the first digits of their digest, for status and reports."""
-    if weights is None:
-        return UNTRAINED
-    record = read_record(weights)
-    digest = record.sha256 if record else sha256_of(weights)
-    return f'{weights.name} sha256:{digest[:DIGEST_DIGITS]}'
 
 
 def _predicted_camera(frame: VideoFrame, result: StreamOutput) -> PinholeIntrinsics:
