@@ -124,7 +124,7 @@ class ClipConfig:
     """
 
     max_stride: int = 4
-    reverse_share: float = 0.3
+    reverse_share: float = 0.1
     flip_share: float = 0.5
     standstill_share: float = 0.15
     smallest_crop: float = 0.7
@@ -181,12 +181,12 @@ class LossConfig:
     temporal: float = 2.0
     static_change: float = 0.05
     pose: float = 1.0
-    translation: float = 1.0
-    rotation: float = 5.0
+    translation: float = 2.0
+    rotation: float = 20.0
     field_of_view: float = 0.5
     step: float = 1.0
     round_decay: float = 0.6
-    huber: float = 0.02
+    huber: float = 0.005
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():

@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import threading
+import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -132,7 +134,7 @@ def render_missing(folder: Path, data: DataConfig, workers: int) -> Iterator[tup
         return
     prepare_folder(folder, data)
     context = get_context('spawn')
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_be_one_thread) as pool:
+    with ProcessPoolExecutor(workers, context, _start_worker, (os.getpid(),)) as pool:
         try:
             jobs = [pool.submit(_render_to, folder, data, seed) for seed in missing]
             for number, job in enumerate(jobs, start=done + 1):
@@ -142,10 +144,18 @@ def render_missing(folder: Path, data: DataConfig, workers: int) -> Iterator[tup
             pool.shutdown(cancel_futures=True)
 
 
-def _be_one_thread() -> None:
+def _start_worker(parent: int) -> None:
+    """Use one core, and end when the parent ends, however that happened."""
     import torch
 
     torch.set_num_threads(1)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(1)
 
 
 def _folder_of(folder: Path, seed: int) -> Path:

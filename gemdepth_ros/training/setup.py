@@ -14,6 +14,8 @@ from gemdepth_ros.model.dinov2 import TABLE_SIDE
 from gemdepth_ros.model.gemdepth import GemDepth
 from gemdepth_ros.training.config import OptimizerConfig, TrainingConfig
 
+STARTING_GAIN = 0.5
+
 
 def starting_network(config: TrainingConfig, initial: Path | None) -> GemDepth:
     """Return the network in training mode, in float32 on the CPU.
@@ -28,6 +30,7 @@ def starting_network(config: TrainingConfig, initial: Path | None) -> GemDepth:
     model.train().requires_grad_(True)
     if initial is None:
         smooth_positions(model)
+        open_gains(model)
     model.encoder.pos_embed.requires_grad_(not config.fixed_positions)
     return model
 
@@ -49,6 +52,18 @@ def smooth_positions(model: GemDepth) -> None:
     with torch.no_grad():
         table[0, 1:] = torch.cat([rows, columns], dim=-1).flatten(0, 1)
         table[0, 0] = 0.0
+
+
+def open_gains(model: GemDepth) -> None:
+    """Let the blocks that see motion speak from the start.
+
+    The published layer scale of 0.01 keeps a pretrained encoder's features as they are while new
+    blocks learn; without such an encoder it only delays what the poses are learned from.
+    """
+    for part in (model.geometry, model.camera_head):
+        for name, parameter in part.named_parameters():
+            if name.endswith('gamma'):
+                nn.init.constant_(parameter, STARTING_GAIN)
 
 
 def make_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.AdamW:
