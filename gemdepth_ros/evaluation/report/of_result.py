@@ -75,7 +75,7 @@ def _subtitle(result: EvaluationResult) -> str:
 
 
 def _warnings(result: EvaluationResult) -> Iterator[str]:
-    if not result.system.trained:
+    if not result.system.trained and not any('untrained' in note for note in result.notes):
         yield UNTRAINED
     yield from result.notes
 

@@ -24,11 +24,13 @@ class Row:
         name: in its first column.
         cells: texts of the other columns.
         baseline: printed in grey: no result of ours.
+        link: relative address behind the name; empty: none.
     """
 
     name: str
     cells: tuple[str, ...]
     baseline: bool = False
+    link: str = ''
 
 
 @dataclass(frozen=True)
