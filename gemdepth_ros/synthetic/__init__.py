@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from gemdepth_ros.lazy_exports import lazy_exports
-from gemdepth_ros.synthetic.config import CAMERA_HEIGHT_M, VARIED, WorldConfig
+from gemdepth_ros.synthetic.config import CAMERA_HEIGHT_M, INDOOR, VARIED, WorldConfig
 
 if TYPE_CHECKING:
     from gemdepth_ros.synthetic.drive import SyntheticDrive, random_drive, render_drive
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     'CAMERA_HEIGHT_M',
+    'INDOOR',
     'VARIED',
     'SyntheticDrive',
     'SyntheticFrame',

@@ -97,6 +97,25 @@ def make_light(random: np.random.Generator, config: WorldConfig) -> Light:
     )
 
 
+def make_indoor_light(random: np.random.Generator, config: WorldConfig) -> Light:
+    """Draw the light of rooms: lamps above, and what the walls throw back."""
+    elevation = math.radians(random.uniform(*config.sun_elevation_deg))
+    azimuth = random.uniform(0.0, 2 * math.pi)
+    flat = math.cos(elevation)
+    warm = mixed(random, (0.6, 0.56, 0.48), 0.25)
+    grey = mixed(random, (0.6, 0.6, 0.6), 0.1)
+    return Light(
+        (flat * math.cos(azimuth), flat * math.sin(azimuth), math.sin(elevation)),
+        warm,
+        mixed(random, (0.55, 0.53, 0.5), 0.25),
+        grey,
+        grey,
+        0.0,
+        0.0,
+        random.uniform(*config.visibility_m),
+    )
+
+
 def make_road_paint(
     random: np.random.Generator,
     style: str,

@@ -30,7 +30,8 @@ class PlacedSolids:
     Attributes:
         solids: the table.
         placed: float64 [P, 4], numpy: x, y, z [m] and heading [rad] in the scene.
-        columns: [11, P], float64 but for ``rough``: x, y, z, cosine and sine of the heading, half sizes, leans, kind.
+        columns: [11, P], float64 but for ``rough``: x, y, z, cosine and sine of the heading, half
+            sizes, leans, kind.
     """
 
     solids: Solids
@@ -122,7 +123,7 @@ def resolve(
     if ground is not None:
         distance[ground.ray] = ground.distance
     which = torch.nonzero(solid >= 0)[:, 0]
-    exact = placed.entry(solid[which], origin, tuple(rays[:, which]))  # type: ignore[arg-type]
+    exact = placed.entry(solid[which], origin, tuple(rays[:, which]))
     # A ray that grazes an edge may miss it in double precision.
     distance[which] = torch.where(torch.isinf(exact), coarse[which].double(), exact)
     return Hits(distance, solid, ground)
@@ -157,7 +158,7 @@ def camera_hits(
             pixel, key = _window_keys(kind, some, placed, scene_from_camera, camera, device)
             keys.scatter_reduce_(0, pixel, key, 'amin')
     origin = tuple(torch.from_numpy(scene_from_camera[:3, 3].copy()).to(device))
-    return resolve(keys, placed, origin, rays, ground)  # type: ignore[arg-type]
+    return resolve(keys, placed, origin, rays, ground)
 
 
 _WINDOW_FIELDS = ('solid', 'top', 'bottom', 'left', 'right')

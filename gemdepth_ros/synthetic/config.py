@@ -36,6 +36,7 @@ class WorldConfig:
         bridge_share: chance of bridges over the road.
         nod_deg: amplitude of pitch and roll while driving [deg].
         heave_m: amplitude of the camera's rise and fall while driving [m].
+        bump_m: height of single bumps of the road, as the camera feels them [m].
         weave_m: amplitude of the weaving in the lane [m].
         kerb_m: height of the pavement above the road [m].
         sun_elevation_deg: of the sun above the horizon [deg].
@@ -68,6 +69,7 @@ class WorldConfig:
     bridge_share: float = 0.2
     nod_deg: Range = (0.25, 0.25)
     heave_m: Range = (0.0, 0.0)
+    bump_m: Range = (0.0, 0.0)
     weave_m: Range = (0.25, 0.25)
     kerb_m: Range = (0.1, 0.1)
     sun_elevation_deg: Range = (25.0, 60.0)
@@ -116,6 +118,7 @@ VARIED = WorldConfig(
     lead_share=0.5,
     nod_deg=(0.0, 0.6),
     heave_m=(0.0, 0.03),
+    bump_m=(0.0, 0.05),
     weave_m=(0.0, 0.4),
     kerb_m=(0.04, 0.18),
     sun_elevation_deg=(12.0, 70.0),
@@ -130,3 +133,26 @@ VARIED = WorldConfig(
     dirt_share=0.1,
 )
 """Everything varies: what a network is trained on."""
+
+INDOOR = WorldConfig(
+    camera_height_m=(0.3, 1.5),
+    camera_pitch_deg=(-5.0, 15.0),
+    focal_per_width=(0.45, 0.9),
+    horizon_row=(0.42, 0.58),
+    off_centre=0.02,
+    frame_rate_hz=(5.0, 30.0),
+    manoeuvres=('cruise', 'cruise', 'cruise', 'cruise', 'stand'),
+    speed_mps=(0.2, 1.4),
+    nod_deg=(0.0, 0.4),
+    heave_m=(0.0, 0.01),
+    sun_elevation_deg=(55.0, 85.0),
+    visibility_m=(5000.0, 5000.0),
+    exposure=(0.7, 1.3),
+    exposure_drift=(0.0, 0.15),
+    tint=0.06,
+    noise=(0.0, 0.025),
+    blur_px=(0.2, 0.7),
+    shutter=(0.0, 0.5),
+    dirt_share=0.05,
+)
+"""Rooms and corridors, seen by a robot."""

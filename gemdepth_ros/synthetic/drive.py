@@ -12,12 +12,12 @@ from scipy.spatial.transform import Rotation
 from gemdepth_ros.errors import ConfigError
 from gemdepth_ros.interfaces import PinholeIntrinsics
 from gemdepth_ros.synthetic.cast import PlacedSolids, camera_hits
-from gemdepth_ros.synthetic.config import VARIED, WorldConfig
+from gemdepth_ros.synthetic.config import INDOOR, VARIED, WorldConfig
 from gemdepth_ros.synthetic.flow import flow_between
 from gemdepth_ros.synthetic.frame import SyntheticFrame
 from gemdepth_ros.synthetic.lens import make_dirt, motion_blurred
 from gemdepth_ros.synthetic.ranges import cast_ranges
-from gemdepth_ros.synthetic.scene import driving_scene
+from gemdepth_ros.synthetic.scene import make_scene
 from gemdepth_ros.synthetic.sensor import make_sensor
 from gemdepth_ros.synthetic.shade import Shader
 from gemdepth_ros.synthetic.texture import Noise
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gemdepth_ros.synthetic.cast import Hits
 
 START_NS = 1_700_000_000_000_000_000
+INDOOR_SHARE = 0.12
 FAR_M = 300.0
 """The world ends here; beyond it is sky."""
 
@@ -48,7 +49,7 @@ class SyntheticDrive:
         seed: of the world.
         kind: 'driving' or 'indoor'.
         device: where to render.
-        config: what the world may contain; None: a street seen by KITTI's camera.
+        config: what the world may contain; None: a street seen by KITTI's camera, or INDOOR.
     """
 
     def __init__(
@@ -67,10 +68,8 @@ class SyntheticDrive:
                 f'a drive needs a frame and images of 8x8 pixels, got {frames} frames of '
                 f'{width}x{height}'
             )
-        if kind not in ('driving',):
-            raise ConfigError(f"kind must be 'driving' or 'indoor', got {kind!r}")
         self.frames = frames
-        config = WorldConfig() if config is None else config
+        config = (INDOOR if kind == 'indoor' else WorldConfig()) if config is None else config
         random = np.random.default_rng(seed)
         self.camera_height_m = random.uniform(*config.camera_height_m)
         pitch = math.radians(random.uniform(*config.camera_pitch_deg))
@@ -78,7 +77,7 @@ class SyntheticDrive:
         self.camera = _draw_camera(random, config, height, width)
         self.camera_from_base = _camera_from_base(self.camera_height_m, pitch)
         self._device = torch.device(device)
-        self._scene = driving_scene(random, config, frames / self.frame_rate_hz)
+        self._scene = make_scene(kind, random, config, frames / self.frame_rate_hz)
         self._sensor = make_sensor(random, config)
         noise = Noise(random, self._device)
         self._dirt = make_dirt(random, config)
@@ -88,21 +87,21 @@ class SyntheticDrive:
         self._world_from_scene = np.linalg.inv(self._scene_from_camera(0.0))
         self._rays_camera = _camera_rays(self.camera)
 
-    def time_s(self, index: int) -> float:
-        """Return the time of a frame since the start [s]."""
+    def time_s(self, index: float) -> float:
+        """Return the time of a frame since the start [s]; fractions lie between frames."""
         return index / self.frame_rate_hz
 
-    def stamp_ns(self, index: int) -> int:
+    def stamp_ns(self, index: float) -> int:
         """Return the capture time of a frame [ns]."""
         return START_NS + round(self.time_s(index) * 1e9)
 
-    def world_from_camera(self, index: int) -> Float64Array:
-        """Return the pose of a frame, float64 [4, 4]; the identity at frame 0."""
+    def world_from_camera(self, index: float) -> Float64Array:
+        """Return the pose of a frame, or between frames, float64 [4, 4]; the identity at 0."""
         if index == 0:
             return np.eye(4)
         return np.asarray(self._world_from_scene @ self._scene_from_camera(self.time_s(index)))
 
-    def world_from_base(self, index: int) -> Float64Array:
+    def world_from_base(self, index: float) -> Float64Array:
         """Return the pose of the carrier: x ahead, y left, z up, on the road below the camera."""
         return np.asarray(self.world_from_camera(index) @ self.camera_from_base)
 
@@ -211,10 +210,26 @@ def render_drive(frames: int, height: int, width: int, seed: int = 0) -> Iterato
 
 
 def random_drive(
-    seed: int, frames: int, height: int, width: int, device: str | torch.device = 'cpu'
+    seed: int,
+    frames: int,
+    height: int,
+    width: int,
+    device: str | torch.device = 'cpu',
+    indoor_share: float = INDOOR_SHARE,
 ) -> SyntheticDrive:
-    """Return a drive in which everything varies with the seed: what to train on."""
-    return SyntheticDrive(frames, height, width, seed, device=device, config=VARIED)
+    """Return a drive in which everything varies with the seed: what to train on.
+
+    Args:
+        seed: of the world.
+        frames: number of frames.
+        height: of the images [px].
+        width: of the images [px].
+        device: where to render.
+        indoor_share: part of the seeds that give rooms instead of streets.
+    """
+    indoor = np.random.default_rng([seed, 1]).random() < indoor_share
+    kind, config = ('indoor', INDOOR) if indoor else ('driving', VARIED)
+    return SyntheticDrive(frames, height, width, seed, kind=kind, device=device, config=config)
 
 
 def _draw_camera(
@@ -231,7 +246,7 @@ def _camera_from_base(height_m: float, pitch: float) -> Float64Array:
     base_from_camera = np.eye(4)
     base_from_camera[:3, :3] = Rotation.from_euler('Y', pitch).as_matrix() @ _LEVEL_FROM_OPTICAL
     base_from_camera[2, 3] = height_m
-    return np.linalg.inv(base_from_camera)
+    return np.asarray(np.linalg.inv(base_from_camera), np.float64)
 
 
 def _camera_rays(camera: PinholeIntrinsics) -> Float64Array:

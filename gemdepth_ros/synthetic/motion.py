@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from scipy.interpolate import CubicSpline
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _STEP_S = 0.02
 _LOOK_AHEAD_S = 4.0
+_BUMP_M = 1.2
 _LATERAL_MPS2 = 3.0
 """Sideways acceleration at which a driver slows down for a bend."""
 
@@ -55,6 +56,14 @@ class EgoMotion:
         self._dip = min(0.004, float(self._nod[0]))  # rad per m/s^2
         self._heave_m = random.uniform(*config.heave_m)
         self._beat = random.uniform((4.0, 2.0, 6.0), (7.0, 5.0, 11.0))
+        self._bump_m = random.uniform(*config.bump_m)
+        self._bumps = np.cumsum(random.uniform(3.0, 60.0, 1 + int(along[-1] / 10.0)))
+
+    def _bump(self, along: float) -> tuple[float, float]:
+        """Return how far single bumps lift the car [m], and by how much it climbs [rad]."""
+        off = (along - self._bumps) / _BUMP_M
+        lift = self._bump_m * np.exp(-off * off)
+        return float(lift.sum()), float((-2.0 * off / _BUMP_M * lift).sum())
 
     def along(self, time_s: Float64Array | float) -> Float64Array:
         """Return the distance driven [m]."""
@@ -68,7 +77,8 @@ class EgoMotion:
         swing = min(float(self._speed(time_s)) / 4.0, 1.0) * np.sin(self._beat * time_s)
         pitch, roll = self._nod * swing[:2]
         pitch -= self._dip * (float(self._speed(time_s, 1)) - float(self._speed(0.0, 1)))
-        heave = self._heave_m * swing[2]
+        bump, slope = self._bump(s)
+        heave, pitch = self._heave_m * swing[2] + bump, pitch - slope
         return np.array([float(self._x(s)), float(self._y(s)), heave, heading, pitch, roll])
 
 
@@ -134,10 +144,22 @@ class Actor:
     ahead_s: float = -1.0
 
 
+class Carrier(Protocol):
+    """What carries the camera."""
+
+    def along(self, time_s: Float64Array | float) -> Float64Array:
+        """Return the distance driven [m]."""
+        ...
+
+    def pose(self, time_s: float) -> Float64Array:
+        """Return x, y, z [m], heading, downward pitch and roll [rad], float64 [6]."""
+        ...
+
+
 class Actors:
     """All actors and their poses; the first row is the scene, which stands."""
 
-    def __init__(self, road: Road, ego: EgoMotion) -> None:
+    def __init__(self, road: Road, ego: Carrier) -> None:
         self._road, self._ego = road, ego
         self._rows: list[Actor] = [Actor(0.0, 0.0)]
 

@@ -41,8 +41,9 @@ def solid_colour(
     fine = (1.0 - 2.0 * surface.width / period_u).clamp(0.0, 1.0)
     second = material[3:6] * (1.0 + 2.0 * varied * fine * value)
     colour = material[0:3] + cells * (second - material[0:3])
-    colour = torch.where(surface.upward, material[6:9], colour)
-    cells = torch.where(surface.upward, 0.3, cells)
+    plain = surface.upward & (material[6] >= 0)
+    colour = torch.where(plain, material[6:9], colour)
+    cells = torch.where(plain, 0.3, cells)
     own_u, own_v = u + 3.7 * key, v + 1.3 * key
     small = noise.sample(own_u, own_v, size, grain_m) - 0.5
     large = noise.sample(own_v, own_u, size, grain_m + 4.0) - 0.5

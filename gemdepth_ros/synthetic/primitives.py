@@ -11,6 +11,7 @@ from gemdepth_ros.interfaces import Float64Array
 
 BOX, TAPERED, CYLINDER, ELLIPSOID = range(4)
 Colour = tuple[float, float, float]
+_PATTERNED = -1.0
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Material:
     Attributes:
         colour: red, green, blue in 0 .. 1, linear light.
         second: colour of the pattern's cells.
-        top: colour of faces that look up; None for ``colour``.
+        top: colour of faces that look up; None: they have the pattern too.
         period_m: size of a pattern's cell across and upwards [m].
         share: part of the period that the cell fills; 2 fills it without gaps; 0 for none.
         bond: whether every other row is shifted by half a cell.
@@ -45,7 +46,7 @@ class Material:
 
     def row(self) -> list[float]:
         """Return the columns ``MATERIAL_COLUMNS`` of the table."""
-        top = self.colour if self.top is None else self.top
+        top = (_PATTERNED,) * 3 if self.top is None else self.top
         pattern = (*self.period_m, *self.share, self.bond, self.cell)
         return [
             *self.colour,

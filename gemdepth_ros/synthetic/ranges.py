@@ -77,12 +77,12 @@ def _block(
     rays = torch.from_numpy(directions.T.copy()).to(device)
     met = None if ground is None else ground.cast(origin, rays, along_m, far_m)
     keys = first_keys(rays.shape[1], met, device)
-    start: Vector = tuple(torch.from_numpy(origin.copy()).to(device))  # type: ignore[assignment]
+    start: Vector = tuple(torch.from_numpy(origin.copy()).to(device))
     rough = rays.float()
     ray, which = torch.nonzero(rough.T @ near.towards > near.cosine, as_tuple=True)
     solid = near.rows[which]
     place: Vector = tuple(value.float() for value in start)  # type: ignore[assignment]
-    distance = near.rough.entry(solid, place, tuple(rough[:, ray]))  # type: ignore[arg-type]
+    distance = near.rough.entry(solid, place, tuple(rough[:, ray]))
     hit = torch.nonzero(distance < far_m)[:, 0]
     keys.scatter_reduce_(0, ray[hit], keys_of(distance[hit], solid[hit]), 'amin')
     hits = resolve(keys, placed, start, rays, met)

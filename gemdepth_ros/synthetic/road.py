@@ -128,7 +128,8 @@ def make_road(random: np.random.Generator, config: WorldConfig, length_m: float)
 
     It turns by at most 130 degrees in all, so that it does not meet itself.
     """
-    plan, along, turned = [], START_M, 0.0
+    plan: list[tuple[float, float]] = []
+    along, turned = START_M, 0.0
     while along < length_m:
         # Straight before the drive begins, so that what stands there is not in the way.
         bend = along > START_M and random.random() < config.bend_share

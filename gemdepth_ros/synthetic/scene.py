@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gemdepth_ros.synthetic.appearance import Light, RoadPaint, make_light, make_road_paint
-from gemdepth_ros.synthetic.config import CAMERA_HEIGHT_M
+from gemdepth_ros.errors import ConfigError
+from gemdepth_ros.synthetic.appearance import (
+    Light,
+    RoadPaint,
+    make_indoor_light,
+    make_light,
+    make_road_paint,
+)
 from gemdepth_ros.synthetic.ground import Ground
-from gemdepth_ros.synthetic.motion import Actors, EgoMotion
-from gemdepth_ros.synthetic.road import make_road
+from gemdepth_ros.synthetic.indoor import Floor, IndoorMotion
+from gemdepth_ros.synthetic.motion import Actors, Carrier, EgoMotion
+from gemdepth_ros.synthetic.road import Piece, Road, make_road
 from gemdepth_ros.synthetic.street import Street, make_cross_section
 
 if TYPE_CHECKING:
     from gemdepth_ros.synthetic.config import WorldConfig
     from gemdepth_ros.synthetic.primitives import Solids
-
-__all__ = ['CAMERA_HEIGHT_M', 'Scene', 'driving_scene']
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,10 +42,32 @@ class Scene:
 
     solids: Solids
     actors: Actors
-    ego: EgoMotion
+    ego: Carrier
     ground: Ground | None
     paint: RoadPaint | None
     light: Light
+
+
+def make_scene(
+    kind: str, random: np.random.Generator, config: WorldConfig, duration_s: float
+) -> Scene:
+    """Draw a scene: 'driving' or 'indoor'."""
+    if kind == 'driving':
+        return driving_scene(random, config, duration_s)
+    if kind == 'indoor':
+        return indoor_scene(random, config, duration_s)
+    raise ConfigError(f"kind must be 'driving' or 'indoor', got {kind!r}")
+
+
+def indoor_scene(random: np.random.Generator, config: WorldConfig, duration_s: float) -> Scene:
+    """Draw a floor of a building."""
+    floor = Floor(random, config, duration_s)
+    ego = IndoorMotion(random, config, floor, duration_s)
+    corridor = Road([Piece(0.0, 0.0, 0.0, 0.0, 0.0, math.inf)])
+    actors = Actors(corridor, ego)
+    floor.people(actors)
+    solids = floor.builder.build()
+    return Scene(solids, actors, ego, None, None, make_indoor_light(random, config))
 
 
 def driving_scene(random: np.random.Generator, config: WorldConfig, duration_s: float) -> Scene:

@@ -58,12 +58,12 @@ def surface_of(
         camera: its intrinsics.
     """
     position = torch.from_numpy(scene_from_camera[:3, 3].copy()).to(rays.device)
-    own, start, ray = placed.local(solid, tuple(position), tuple(rays))  # type: ignore[arg-type]
+    own, start, ray = placed.local(solid, tuple(position), tuple(rays))
     local = [(start[i] + distance * ray[i]).float() for i in range(3)]
     cos, sin, hx, hy, hz, kx, ky, kind = (own[i].float() for i in (3, 4, 5, 6, 7, 8, 9, 10))
     normal, face = _normal(local, (hx, hy, hz), (kx, ky), kind)
     direction = [r.float() for r in ray]
-    towards = sum(n * d for n, d in zip(normal, direction, strict=True))
+    towards = normal[0] * direction[0] + normal[1] * direction[1] + normal[2] * direction[2]
     steps = _pixel_steps(
         distance.float(), direction, normal, towards, (cos, sin), scene_from_camera, camera
     )

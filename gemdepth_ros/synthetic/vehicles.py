@@ -95,7 +95,13 @@ def truck(builder: Builder, spot: Spot, random: np.random.Generator) -> float:
     colour = paint(random)
     if random.random() < 0.35:
         bus = Material(
-            colour, second=_GLASS, period_m=(1.5, 2.6), share=(0.88, 0.36), grain=0.06, gloss=0.5
+            colour,
+            second=_GLASS,
+            top=colour,
+            period_m=(1.5, 2.6),
+            share=(0.88, 0.36),
+            grain=0.06,
+            gloss=0.5,
         )
         builder.box(spot, (length, width, height - 0.6), bus, base=0.35)
     else:
