@@ -38,6 +38,7 @@ COMMANDS = (
     Command(
         'evaluate', 'gemdepth_ros.cli.evaluate', 'how good depth and motion of a recording are'
     ),
+    Command('compare', 'gemdepth_ros.cli.compare', 'two results of evaluate side by side'),
     Command('demo', 'gemdepth_ros.cli.demo', 'the whole path over ROS 2 on a short clip'),
     Command('bag', 'gemdepth_ros.cli.bag', 'make, play and record ROS 2 bags, and look into them'),
     Command('train', 'gemdepth_ros.cli.train', 'train a network on the synthetic world'),

@@ -34,6 +34,7 @@ from gemdepth_ros.evaluation.result import (
 from gemdepth_ros.evaluation.samples import SampleFrame, write_sample
 from gemdepth_ros.evaluation.scoring import sample_view, score_records
 from gemdepth_ros.evaluation.views import DepthView
+from gemdepth_ros.inference.preprocessing import network_size
 from gemdepth_ros.interfaces import Float32Array
 
 UNTRAINED = 'untrained weights: these figures say nothing about the method (--weights)'
@@ -103,7 +104,8 @@ def _facts(
     predictor: Predictor,
     processed: int,
 ) -> EvaluationResult:
-    system = predictor.facts()
+    size = network_size(max(counts.height, 1), max(counts.width, 1), settings.input_size)
+    system = replace(predictor.facts(), network_size=size)
     notes = [UNTRAINED] if not system.trained else []
     for sensor in set(system.grounding) & {'lidar', 'odometry'}:
         notes.append(

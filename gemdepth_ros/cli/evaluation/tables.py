@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ('abs_rel', 'sq_rel', 'rmse', 'rmse_log', 'delta1', 'delta2', 'delta3')
 HEADS = ('AbsRel', 'SqRel', 'RMSE', 'RMSElog', 'δ1', 'δ2', 'δ3')
+NO_SKILL = {'row_prior': '  no skill: row prior', 'constant': '  no skill: constant'}
 
 
 def print_result(result: EvaluationResult, console: Console) -> None:
@@ -35,12 +36,14 @@ def print_result(result: EvaluationResult, console: Console) -> None:
 
 
 def _depth_table(protocols: tuple[ProtocolResult, ...]) -> Table:
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     first = protocols[0]
-    table = Table(title=f'depth up to {first.max_depth_m:g} m, crop {first.crop}')
-    table.add_column('protocol')
-    for head in (*HEADS, 'coverage'):
+    title = f'depth up to {first.max_depth_m:g} m, crop {first.crop}'
+    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 0, 0, 1), pad_edge=False)
+    table.add_column('protocol', no_wrap=True)
+    for head in (*HEADS, 'seen'):
         table.add_column(head, justify='right')
     for protocol in protocols:
         table.add_row(protocol.name, *_cells(protocol.mean), _number(protocol.coverage))
@@ -48,7 +51,7 @@ def _depth_table(protocols: tuple[ProtocolResult, ...]) -> Table:
             if errors is not None:
                 table.add_row(f'  {name} parts', *_cells(errors), '')
         for baseline in protocol.baselines:
-            table.add_row(f'  no skill: {baseline.name}', *_cells(baseline.mean), '', style='dim')
+            table.add_row(NO_SKILL[baseline.name], *_cells(baseline.mean), '', style='dim')
     return table
 
 
@@ -94,4 +97,4 @@ def _cells(errors: DepthErrors) -> list[str]:
 
 
 def _number(value: float) -> str:
-    return '-' if math.isnan(value) else f'{value:.4f}'
+    return '-' if math.isnan(value) else f'{value:.3f}'
