@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gemdepth_ros.errors import ImageError
+from gemdepth_ros.geometry.image_headers import check_compressed_size
 from gemdepth_ros.interfaces import UInt8Array
-from gemdepth_ros.ros.image_headers import check_compressed_size
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,7 @@ def test_compressed_images(extension: str, tolerance: int) -> None:
 
 def test_damaged_compressed_images() -> None:
     for data in (b'', b'no image at all'):
-        with pytest.raises(ImageError, match=f'{len(data)} bytes of compressed image'):
+        with pytest.raises(ImageError, match=f'compressed image of {len(data)} bytes'):
             read_rgb(SimpleNamespace(format='jpeg', data=data))
     with pytest.raises(ImageError, match='compressedDepth'):
         read_rgb(SimpleNamespace(format='16UC1; compressedDepth png', data=b'x'))

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from gemdepth_ros.errors import ImageError
+from gemdepth_ros.geometry.image_headers import check_compressed_size
 from gemdepth_ros.ros.image_formats import decode_compressed
-from gemdepth_ros.ros.image_headers import check_compressed_size
 
 SHAPE = (30, 52, 3)
 
