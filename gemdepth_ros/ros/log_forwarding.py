@@ -28,10 +28,24 @@ class RosLogHandler(logging.Handler):
             self._ros_logger.debug(text)
 
 
+class _First(logging.Filter):
+    """Lets records through to one handler only: several nodes of a process print a line once."""
+
+    def __init__(self, handler: logging.Handler) -> None:
+        super().__init__()
+        self._handler = handler
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether this handler is the first of the nodes'."""
+        handlers = logging.getLogger(PACKAGE).handlers
+        return next(h for h in handlers if isinstance(h, RosLogHandler)) is self._handler
+
+
 def forward_logging(ros_logger: Any) -> logging.Handler:
     """Send what the package logs to ``ros_logger``; return the handler to remove at the end."""
     logger = logging.getLogger(PACKAGE)
     handler = RosLogHandler(ros_logger)
+    handler.addFilter(_First(handler))
     logger.addHandler(handler)
     if logger.level == logging.NOTSET:
         logger.setLevel(logging.INFO)
@@ -43,4 +57,5 @@ def stop_forwarding(handler: logging.Handler) -> None:
     """Undo ``forward_logging``."""
     logger = logging.getLogger(PACKAGE)
     logger.removeHandler(handler)
-    logger.propagate = True
+    if not any(isinstance(h, RosLogHandler) for h in logger.handlers):
+        logger.propagate = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import os
 import signal
@@ -26,7 +27,7 @@ def main(args: list[str] | None = None, pipeline_factory: PipelineFactory | None
     the context closes last.
 
     Args:
-        args: command line; None takes the process's own.
+        args: command line, the program's name first; None takes the process's own.
         pipeline_factory: makes the pipeline; None makes the real one.
     """
     signal.signal(signal.SIGTERM, _interrupt)
@@ -49,16 +50,20 @@ def _run(args: list[str] | None, pipeline_factory: PipelineFactory | None) -> in
         import rclpy
         from rclpy.executors import SingleThreadedExecutor
         from rclpy.signals import SignalHandlerOptions
+        from rclpy.utilities import remove_ros_args
 
-        from gemdepth_ros.ros.node import GemDepthNode, depth_pipeline
+        from gemdepth_ros.ros.node import GemDepthNode
+        from gemdepth_ros.ros.nodes import NodeGroup
 
+    options = _options(remove_ros_args(sys.argv if args is None else args)[1:])
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    node, busy = None, False
+    group, busy = NodeGroup(GemDepthNode), False
     try:
-        node = GemDepthNode(pipeline_factory=pipeline_factory or depth_pipeline)
+        group.create(options.cameras, options.batch_wait_ms * 1e-3, pipeline_factory)
         executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        node.autostart()
+        for node in group.nodes:
+            executor.add_node(node)
+            node.autostart()
         while rclpy.ok():
             executor.spin_once(timeout_sec=SPIN_PERIOD_S)
     except KeyboardInterrupt:
@@ -68,14 +73,34 @@ def _run(args: list[str] | None, pipeline_factory: PipelineFactory | None) -> in
         return 1
     finally:
         _ignore_signals()
-        if node is not None:
-            node.release()
-            busy = node.busy
-            node.destroy_node()
+        busy = group.destroy()
         rclpy.try_shutdown()
         if busy:
             _leave_now()
     return 0
+
+
+def _options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog='depth_node',
+        description='Depth, clouds and motion from the images of one camera, or of several.',
+        epilog='Parameters and remappings follow --ros-args; see docs/node.md.',
+    )
+    parser.add_argument(
+        '--cameras',
+        nargs='+',
+        default=[],
+        metavar='NAMESPACE',
+        help='one node per camera, each in this namespace, all in this process over one network '
+        'that works on their frames together; without it: one node',
+    )
+    parser.add_argument(
+        '--batch-wait-ms',
+        type=float,
+        default=5.0,
+        help='how long the network waits for the frames of the other cameras (default: 5)',
+    )
+    return parser.parse_args(arguments)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

@@ -49,12 +49,12 @@ def process(*command):
             child.kill()
 
 
-def slow_node(delay_s, *arguments):
-    return process(str(HERE / 'slow_node.py'), str(delay_s), *ros_args(arguments))
+def slow_node(delay_s, *arguments, before=()):
+    return process(str(HERE / 'slow_node.py'), str(delay_s), *before, *ros_args(arguments))
 
 
-def real_node(*arguments):
-    return process('-m', 'gemdepth_ros.ros.main', *ros_args(arguments))
+def real_node(*arguments, before=()):
+    return process('-m', 'gemdepth_ros.ros.main', *before, *ros_args(arguments))
 
 
 def ros_args(arguments):
@@ -75,7 +75,7 @@ class Observer:
         self.listener.listen(STATUS, Status)
         self.camera = world.camera()
         world.start()
-        wait_for(self.camera.matched, 30, 'the node listening')
+        wait_for(self.camera.matched, 90, 'the node listening')
 
     @property
     def status(self):
