@@ -22,6 +22,7 @@ from gemdepth_ros.interfaces import PinholeIntrinsics, UInt8Array
 logger = logging.getLogger(__name__)
 BoolArray = npt.NDArray[np.bool_]
 RectifiedInput = Literal['auto', 'true', 'false']
+LARGEST_NUMBER, SMALLEST_FOCAL = 1e6, 1e-3  # of K, D, R, P, and of a focal length [px]
 ROTATION_TOLERANCE = 0.01  # some drivers round R to a few digits
 WHITE = 224  # of 255 that remain of a pixel with 1/16 pixel outside on two sides; maps are rounded
 
@@ -176,12 +177,24 @@ def check_numbers(calibration: Calibration) -> None:
     """Refuse numbers that no camera has.
 
     Raises:
-        ConfigError: one is not finite, or R is no rotation.
+        ConfigError: one is not finite or absurd, R is no rotation, or P no projection.
     """
-    for name in ('k', 'd', 'r', 'rectified_matrix'):
-        if not np.isfinite(getattr(calibration, name)).all():
-            stated = 'P' if name == 'rectified_matrix' else name.upper()
-            raise ConfigError(f'{stated} has numbers that are not finite')
+    p = calibration.rectified_matrix
+    for name, values in (
+        ('K', calibration.k),
+        ('D', calibration.d),
+        ('R', calibration.r),
+        ('P', p),
+    ):
+        if not np.isfinite(values).all():
+            raise ConfigError(f'{name} has numbers that are not finite')
+        if np.abs(values).max(initial=0.0) > LARGEST_NUMBER:
+            raise ConfigError(f'{name} has the number {np.abs(values).max():g}, which is absurd')
+    for name, focal in (('K', np.diag(calibration.k)[:2]), ('P', np.diag(p)[:2])):
+        if np.abs(focal).min() < SMALLEST_FOCAL:
+            raise ConfigError(f'{name} has focal lengths of {focal[0]:g} and {focal[1]:g} px')
+    if not np.allclose(p[2], [0, 0, 1]):
+        raise ConfigError(f'the last row of P must be 0 0 1, got {p[2].tolist()}')
     r = calibration.r
     if not np.allclose(r @ r.T, np.eye(3), atol=ROTATION_TOLERANCE) or np.linalg.det(r) < 0:
         raise ConfigError('R is no rotation')

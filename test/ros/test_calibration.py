@@ -258,6 +258,9 @@ def test_contradictions_of_region_and_size_are_said(info, words):
         ({'r': [-1.0, 0, 0, 0, 1, 0, 0, 0, 1]}, 'R is no rotation'),
         ({'r': [math.nan, 0, 0, 0, 1, 0, 0, 0, 1]}, 'R has numbers that are not finite'),
         ({'d': [math.inf, 0, 0, 0, 0]}, 'D has numbers that are not finite'),
+        ({'p': [85.0, 0, 62, 0, 0, 86, 48, 0, 0, 0, 0, 0]}, 'the last row of P must be 0 0 1'),
+        ({'p': [85.0, 0, 62, 0, 0, 1e-9, 48, 0, 0, 0, 1, 0]}, 'P has focal lengths of 85 and'),
+        ({'d': [1e300, 0, 0, 0, 0]}, 'D has the number 1e+300, which is absurd'),
         ({'p': [85.0, 0, math.nan, 0, 0, 86, 48, 0, 0, 0, 1, 0]}, 'P has numbers that are'),
     ],
 )
