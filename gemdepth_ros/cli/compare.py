@@ -82,6 +82,8 @@ def _print(comparison: Comparison, console: Console) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
+    from gemdepth_ros.cli.evaluation.tables import print_table
+
     for line in comparison.differences:
         console.print(f'differs: {line}')
     table = Table(box=SIMPLE_HEAD, padding=(0, 0, 0, 1), pad_edge=False)
@@ -94,11 +96,11 @@ def _print(comparison: Comparison, console: Console) -> None:
             item.name,
             f'{item.first:.4f}',
             f'{item.second:.4f}',
-            f'{item.second - item.first:+.4f}',
+            f'{interval.mean:+.4f}',
             '' if item.verdict == 'unknown' else f'{interval.low:+.4f}..{interval.high:+.4f}',
             '' if item.verdict == 'unknown' else item.verdict,
         )
-    console.print(table)
+    print_table(table, console)
 
 
 def _write(comparison: Comparison, complaints: list[str], path: Path) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ('abs_rel', 'sq_rel', 'rmse', 'rmse_log', 'delta1', 'delta2', 'delta3')
 HEADS = ('AbsRel', 'SqRel', 'RMSE', 'RMSElog', 'δ1', 'δ2', 'δ3')
+LOG_WIDTH = 120
 NO_SKILL = {'row_prior': '  no skill: row prior', 'constant': '  no skill: constant'}
 
 
@@ -28,11 +29,19 @@ def print_result(result: EvaluationResult, console: Console) -> None:
     )
     if result.protocols:
         console.print(f'true depth: {result.truth.depth}, {result.truth.depth_frames} frames')
-        console.print(_depth_table(result.protocols))
+        print_table(_depth_table(result.protocols), console)
     for line in _other_lines(result):
         console.print(line)
     for note in result.notes:
         console.print(f'note: {note}')
+
+
+def print_table(table: Table, console: Console) -> None:
+    """Print a table at its own width where nobody looks at a terminal (a log, a file)."""
+    from rich.console import Console
+
+    width = console.width if console.is_terminal else max(console.width, LOG_WIDTH)
+    Console(file=console.file, highlight=False, width=width).print(table)
 
 
 def _depth_table(protocols: tuple[ProtocolResult, ...]) -> Table:
