@@ -8,6 +8,7 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
+from rclpy.qos_overriding_options import QoSOverridingOptions
 
 from gemdepth_ros.ros.node_config import NodeConfig
 from gemdepth_ros.ros.statistics import Snapshot
@@ -48,7 +49,12 @@ class DiagnosticsPublisher:
         self._snapshot = snapshot
         self._limits = limits
         self._before: Snapshot | None = None
-        self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        self._publisher = node.create_publisher(
+            DiagnosticArray,
+            '/diagnostics',
+            10,
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
         self._timer = node.create_timer(
             PERIOD_S, self.publish, clock=Clock(clock_type=ClockType.STEADY_TIME)
         )

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 from rclpy.node import Node
-from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 
 try:
@@ -49,6 +50,15 @@ def choose_reliability(mode: QosMode, offered: Iterable[Any]) -> Any:
     return ReliabilityPolicy.RELIABLE
 
 
+def overridden_mode(node: Node, topic: str, mode: QosMode) -> QosMode:
+    """Return the mode of a topic: a reliability given for it as a QoS override goes first."""
+    name = f'qos_overrides.{node.resolve_topic_name(topic)}.subscription.reliability'
+    given = getattr(node, '_parameter_overrides', {}).get(name)  # rclpy has no public way
+    if given is None:
+        return mode
+    return 'best_effort' if given.value == 'best_effort' else 'reliable'
+
+
 class FollowingSubscription:
     """A subscription that is made anew when the publishers' reliability asks for it."""
 
@@ -74,13 +84,13 @@ class FollowingSubscription:
         """
         self._node = node
         self._arguments = (message_type, topic, callback)
-        self._mode = mode
+        self._mode = overridden_mode(node, topic, mode)
         self._depth = depth
         # A mismatch is reported by an event of the very subscription that must go: the guard
         # condition brings the correction into a callback of its own.
         self._mismatch = node.create_guard_condition(self.follow)
         self.reliability = ReliabilityPolicy.RELIABLE
-        self._subscription = self._subscribe(choose_reliability(mode, ()))
+        self._subscription = self._subscribe(choose_reliability(self._mode, ()))
         self.topic: str = self._subscription.topic_name
         self.follow()
 
@@ -127,7 +137,13 @@ class FollowingSubscription:
                 history=HistoryPolicy.KEEP_LAST, depth=self._depth, reliability=reliability
             ),
             event_callbacks=events,
+            qos_overriding_options=QoSOverridingOptions(self._overridable()),
         )
+
+    def _overridable(self) -> list[Any]:
+        """What parameters may override; with `auto` the reliability follows the publishers."""
+        kinds = [QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH]
+        return kinds if self._mode == 'auto' else [*kinds, QoSPolicyKind.RELIABILITY]
 
     def _on_mismatch(self, _event: Any) -> None:
         self._mismatch.trigger()

@@ -154,3 +154,32 @@ def test_output_quality_of_service_can_be_overridden(world, active):
     (info,) = listener.get_publishers_info_by_topic('/depth_node/relative/points')
     assert info.qos_profile.reliability == BEST_EFFORT
     assert info.topic_type == 'sensor_msgs/msg/PointCloud2'
+
+
+def test_input_quality_of_service_can_be_overridden(world, active):
+    """A reliability that is given for a topic is a choice, which `auto` does not undo."""
+    node = active(
+        **{
+            'qos_overrides./image.subscription.reliability': 'best_effort',
+            'qos_overrides./image.subscription.depth': 3,
+        }
+    )
+    images = node._stream._input._images
+    assert images.reliability == BEST_EFFORT
+    camera = world.camera(reliable=True)
+    assert heard(node, camera, SECOND)
+    assert not images.follow()
+    (info,) = camera.get_subscriptions_info_by_topic('/image')
+    assert info.qos_profile.reliability == BEST_EFFORT
+    assert node.get_parameter('qos_overrides./image.subscription.depth').value == 3
+
+
+def test_every_topic_has_overrides(active):
+    """Those of /tf_static and /tf are tf2's own, and are left out."""
+    node = active()
+    names = {p for p in node._parameters if p.startswith('qos_overrides.')}
+    topics = [p.topic_name for p in node._outputs._publishers.values()] + ['/diagnostics']
+    for topic in topics:
+        assert f'qos_overrides.{topic}.publisher.reliability' in names
+    for topic in ('/image', '/camera_info'):
+        assert f'qos_overrides.{topic}.subscription.depth' in names

@@ -19,7 +19,8 @@ from gemdepth_ros.ros.node import GemDepthNode  # noqa: E402
 from gemdepth_ros.ros.parameters import FIELDS  # noqa: E402
 
 CONFIG = Path(__file__).parents[2] / 'config'
-FILES = sorted(path for path in CONFIG.glob('*.yaml') if 'ros__parameters' in (path.read_text()))
+# Files of other nodes (Nav2) name them; ours are for whatever name the node is given.
+FILES = sorted(p for p in CONFIG.glob('*.yaml') if p.read_text().count('\n/**:\n') == 1)
 
 
 def values(path):
