@@ -85,19 +85,41 @@ class WorldConfig:
     dirt_share: float = 0.0
 
     def __post_init__(self) -> None:
+        for name, known in (('styles', STYLES), ('manoeuvres', MANOEUVRES)):
+            chosen = getattr(self, name)
+            if not chosen or set(chosen) - set(known):
+                raise ConfigError(f'{name} must be some of {known}, got {chosen}')
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.type == 'Range' and not [value[0] <= value[1], len(value) == 2] == 2 * [True]:
-                raise ConfigError(f'{field.name} must be (smallest, largest), got {value}')
-        for name in ('camera_height_m', 'focal_per_width', 'frame_rate_hz', 'visibility_m'):
-            if getattr(self, name)[0] <= 0:
-                raise ConfigError(f'{name} must be > 0, got {getattr(self, name)}')
-        for name, known in (('styles', STYLES), ('manoeuvres', MANOEUVRES)):
-            unknown = set(getattr(self, name)) - set(known)
-            if unknown or not getattr(self, name):
-                raise ConfigError(f'{name} must be some of {known}, got {getattr(self, name)}')
+            if field.type == 'Range':
+                if len(value) != 2 or value[0] > value[1]:
+                    raise ConfigError(f'{field.name} must be (smallest, largest), got {value}')
+                _check(field.name, value[0])
+            elif field.type == 'float':
+                _check(field.name, value)
 
 
+def _check(name: str, smallest: float) -> None:
+    if name.endswith('_share') and not 0.0 <= smallest <= 1.0:
+        raise ConfigError(f'{name} must be in 0 .. 1, got {smallest}')
+    if name in _POSITIVE and smallest <= 0:
+        raise ConfigError(f'{name} must be > 0, got {smallest}')
+    if name not in _SIGNED and smallest < 0:
+        raise ConfigError(f'{name} must be >= 0, got {smallest}')
+
+
+_POSITIVE = (
+    'camera_height_m',
+    'focal_per_width',
+    'frame_rate_hz',
+    'visibility_m',
+    'traffic',
+    'speed_mps',
+    'exposure',
+    'bend_radius_m',
+    'sun_elevation_deg',
+)
+_SIGNED = ('camera_pitch_deg',)
 STYLES = ('city', 'suburb', 'rural', 'highway')
 MANOEUVRES = ('cruise', 'start', 'brake', 'stand')
 

@@ -7,7 +7,9 @@ import torch
 from gemdepth_ros.synthetic.primitives import BOX, CYLINDER, ELLIPSOID, TAPERED
 
 Vector = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+Span = tuple[torch.Tensor, torch.Tensor]
 _INF = float('inf')
+_UPRIGHT = 1e-30
 
 
 def entry(
@@ -36,33 +38,30 @@ def entry(
     return torch.where((near <= far) & (near > 0), near, torch.full_like(near, _INF))
 
 
-def _box(o: Vector, d: Vector, half: Vector) -> tuple[torch.Tensor, torch.Tensor]:
+def _slab(o: torch.Tensor, d: torch.Tensor, half: torch.Tensor) -> Span:
+    """Where rays are between two faces; a ray along them is there always or never."""
+    inverse = 1.0 / d
+    first, second = (-half - o) * inverse, (half - o) * inverse
+    return torch.minimum(first, second), torch.maximum(first, second)
+
+
+def _box(o: Vector, d: Vector, half: Vector) -> Span:
     """Slabs: Kay and Kajiya 1986."""
-    near = far = None
-    for axis in range(3):
-        inverse = 1.0 / d[axis]
-        middle = -o[axis] * inverse
-        width = half[axis] * inverse.abs()
-        low, high = middle - width, middle + width
-        near = low if near is None else torch.maximum(near, low)
-        far = high if far is None else torch.minimum(far, high)
-    assert near is not None
-    assert far is not None
+    near, far = _slab(o[0], d[0], half[0])
+    for axis in (1, 2):
+        low, high = _slab(o[axis], d[axis], half[axis])
+        near, far = torch.maximum(near, low), torch.minimum(far, high)
     return near, far
 
 
-def _tapered(
-    o: Vector, d: Vector, half: Vector, lean: tuple[torch.Tensor, torch.Tensor]
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _tapered(o: Vector, d: Vector, half: Vector, lean: tuple[torch.Tensor, torch.Tensor]) -> Span:
     """Six half spaces: |x| + lean z <= half, the same for y, |z| <= half."""
-    inverse = 1.0 / d[2]
-    middle, width = -o[2] * inverse, half[2] * inverse.abs()
-    near, far = middle - width, middle + width
+    near, far = _slab(o[2], d[2], half[2])
     for axis in (0, 1):
         room = half[axis] - lean[axis] * o[2]
         slope = lean[axis] * d[2]
         for sign in (1.0, -1.0):
-            along = sign * d[axis] + slope
+            along = sign * d[axis] + slope + 0.0  # no negative zero: its sign would count
             crossing = (room - sign * o[axis]) / along
             enters = along < 0
             near = torch.maximum(near, torch.where(enters, crossing, -_INF))
@@ -70,21 +69,18 @@ def _tapered(
     return near, far
 
 
-def _cylinder(o: Vector, d: Vector, half: Vector) -> tuple[torch.Tensor, torch.Tensor]:
+def _cylinder(o: Vector, d: Vector, half: Vector) -> Span:
     """Upright: a circle in x and y, a slab in z."""
-    flat = d[0] * d[0] + d[1] * d[1]
+    flat = (d[0] * d[0] + d[1] * d[1]).clamp_min(_UPRIGHT)
     nearest = -(o[0] * d[0] + o[1] * d[1]) / flat
     x, y = o[0] + nearest * d[0], o[1] + nearest * d[1]
     # NaN beside the circle: compares as missed.
     reach = torch.sqrt((half[0] * half[0] - x * x - y * y) / flat)
-    inverse = 1.0 / d[2]
-    middle, width = -o[2] * inverse, half[2] * inverse.abs()
-    return torch.maximum(nearest - reach, middle - width), torch.minimum(
-        nearest + reach, middle + width
-    )
+    low, high = _slab(o[2], d[2], half[2])
+    return torch.maximum(nearest - reach, low), torch.minimum(nearest + reach, high)
 
 
-def _ellipsoid(o: Vector, d: Vector, half: Vector) -> tuple[torch.Tensor, torch.Tensor]:
+def _ellipsoid(o: Vector, d: Vector, half: Vector) -> Span:
     """The unit sphere after division by the half sizes, from the nearest point of the ray."""
     ox, oy, oz = o[0] / half[0], o[1] / half[1], o[2] / half[2]
     dx, dy, dz = d[0] / half[0], d[1] / half[1], d[2] / half[2]
