@@ -28,7 +28,7 @@ _DATATYPES: Mapping[int, str] = {
     7: 'f4',
     8: 'f8',
 }
-_FLOAT32 = 7
+_FLOAT32, _UINT16 = 7, 4
 _LIDAR_FIELDS = ('x', 'y', 'z', 'intensity')
 
 
@@ -56,6 +56,41 @@ def lidar_message(points_xyzi: Float32Array, stamp_ns: int, frame_id: str) -> Po
         point_step=16,
         row_step=16 * count,
         data=packed.reshape(-1).view(np.uint8),
+        is_dense=True,
+    )
+
+
+def rings_message(
+    points_xyz: Float32Array, rings: npt.NDArray[np.uint16], stamp_ns: int, frame_id: str
+) -> PointCloud2:
+    """Return an unordered PointCloud2 with the fields x y z ring.
+
+    Args:
+        points_xyz: float32 [N, 3]: metres in the sensor's frame.
+        rings: uint16 [N], 0 is the lowest.
+        stamp_ns: time of the scan [ns].
+        frame_id: the sensor's frame.
+    """
+    if points_xyz.shape != (len(rings), 3):
+        raise BagError(f'{len(rings)} rings need points [N, 3], got {list(points_xyz.shape)}')
+    # x, y, z, and the ring in the lower half of a fourth word.
+    packed = np.zeros((len(rings), 16), np.uint8)
+    packed[:, :12] = np.ascontiguousarray(points_xyz, '<f4').view(np.uint8).reshape(-1, 12)
+    packed[:, 12:14] = np.ascontiguousarray(rings, '<u2').view(np.uint8).reshape(-1, 2)
+    fields = [
+        PointField(name=name, offset=4 * index, datatype=_FLOAT32, count=1)
+        for index, name in enumerate('xyz')
+    ]
+    fields.append(PointField(name='ring', offset=12, datatype=_UINT16, count=1))
+    return PointCloud2(
+        header=header_message(stamp_ns, frame_id),
+        height=1,
+        width=len(rings),
+        fields=fields,
+        is_bigendian=False,
+        point_step=16,
+        row_step=16 * len(rings),
+        data=packed.reshape(-1),
         is_dense=True,
     )
 

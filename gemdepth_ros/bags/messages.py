@@ -22,6 +22,7 @@ from rosbags.typesys.stores.ros2_jazzy import (
 from rosbags.typesys.stores.ros2_jazzy import geometry_msgs__msg__Vector3 as Vector3
 from rosbags.typesys.stores.ros2_jazzy import nav_msgs__msg__Odometry as Odometry
 from rosbags.typesys.stores.ros2_jazzy import sensor_msgs__msg__CameraInfo as CameraInfo
+from rosbags.typesys.stores.ros2_jazzy import sensor_msgs__msg__Imu as Imu
 from rosbags.typesys.stores.ros2_jazzy import (
     sensor_msgs__msg__RegionOfInterest as RegionOfInterest,
 )
@@ -33,7 +34,7 @@ from gemdepth_ros.geometry.se3 import from_parts, quaternion_xyzw
 from gemdepth_ros.interfaces import PinholeIntrinsics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from gemdepth_ros.interfaces import Float64Array
 
@@ -79,8 +80,10 @@ def odometry_message(
     stamp_ns: int,
     frame_id: str,
     child_frame_id: str,
+    pose_variances: Sequence[float] = (0.0,) * 6,
+    twist_variances: Sequence[float] = (0.0,) * 6,
 ) -> Odometry:
-    """Return a nav_msgs/Odometry with zero covariances (ground truth).
+    """Return a nav_msgs/Odometry; without variances its covariances are zero (ground truth).
 
     Args:
         odom_from_child: float64 [4, 4] pose of the child frame.
@@ -88,6 +91,8 @@ def odometry_message(
         stamp_ns: time of the pose [ns].
         frame_id: the fixed frame.
         child_frame_id: the moving frame.
+        pose_variances: of x, y, z [m^2] and of the turns about them [rad^2].
+        twist_variances: likewise, of the velocities.
     """
     return Odometry(
         header=header_message(stamp_ns, frame_id),
@@ -97,12 +102,46 @@ def odometry_message(
                 position=Point(*_floats(odom_from_child[:3, 3])),
                 orientation=_quaternion(odom_from_child),
             ),
-            covariance=np.zeros(36),
+            covariance=_diagonal(pose_variances),
         ),
         twist=TwistWithCovariance(
             twist=Twist(linear=Vector3(*_floats(twist[:3])), angular=Vector3(*_floats(twist[3:]))),
-            covariance=np.zeros(36),
+            covariance=_diagonal(twist_variances),
         ),
+    )
+
+
+def imu_message(
+    rates_rps: Float64Array,
+    force_mps2: Float64Array,
+    world_from_imu: Float64Array | None,
+    variances: tuple[float, float, float],
+    stamp_ns: int,
+    frame_id: str,
+) -> Imu:
+    """Return a sensor_msgs/Imu (REP 145).
+
+    Args:
+        rates_rps: float64 [3], turn rates in the unit's axes [rad/s].
+        force_mps2: float64 [3], specific force: +9.81 upwards at rest [m/s^2].
+        world_from_imu: float64 [3, 3], or None: the unit has no orientation, said by -1.
+        variances: of one turn rate, one force, one angle of the orientation.
+        stamp_ns: time of the measurement [ns].
+        frame_id: the unit's frame.
+    """
+    orientation, stated = Quaternion(0.0, 0.0, 0.0, 1.0), np.zeros(9)
+    stated[0] = -1.0
+    if world_from_imu is not None:
+        orientation = _quaternion(from_parts(world_from_imu, np.zeros(3)))
+        stated = _diagonal((variances[2],) * 3)
+    return Imu(
+        header=header_message(stamp_ns, frame_id),
+        orientation=orientation,
+        orientation_covariance=stated,
+        angular_velocity=Vector3(*_floats(rates_rps)),
+        angular_velocity_covariance=_diagonal((variances[0],) * 3),
+        linear_acceleration=Vector3(*_floats(force_mps2)),
+        linear_acceleration_covariance=_diagonal((variances[1],) * 3),
     )
 
 
@@ -138,6 +177,10 @@ def read_transform(transform: Any) -> Float64Array:
 
 def _quaternion(matrix: Float64Array) -> Quaternion:
     return Quaternion(*_floats(quaternion_xyzw(matrix)))
+
+
+def _diagonal(variances: Sequence[float]) -> Float64Array:
+    return np.diag(np.asarray(variances, np.float64)).reshape(-1)
 
 
 def _floats(values: Float64Array) -> list[float]:

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import argparse
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gemdepth_ros.cli import bag_play, bag_record
+from gemdepth_ros.cli import bag_play, bag_record, bag_synthesize
 from gemdepth_ros.cli.argument_types import at_least
+from gemdepth_ros.cli.bag_output import add_output, progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from gemdepth_ros.bags.reader import BagSummary
     from gemdepth_ros.bags.recording import Recording
-
-_STORAGES = ('mcap', 'sqlite3')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the actions of ``gemdepth-ros bag`` and their arguments."""
     actions = parser.add_subparsers(dest='action', metavar='ACTION', required=True)
     _add_from_kitti(actions.add_parser('from-kitti', help='a KITTI folder to a bag'))
-    _add_synthesize(actions.add_parser('synthesize', help='a rendered drive to a bag'))
+    bag_synthesize.add_arguments(
+        actions.add_parser('synthesize', help='a rendered drive to a bag')
+    )
     _add_convert(actions.add_parser('convert', help='a bag (ROS 1 too) to another storage'))
     info = actions.add_parser('info', help='what a bag holds')
     info.add_argument('bag', metavar='BAG', type=Path, help='folder, or .mcap, .db3, .bag file')
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
 def _add_from_kitti(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add('folder', metavar='FOLDER', type=Path, help='clip, raw drive or odometry sequence')
-    _add_output(parser)
+    add_output(parser)
     add('--start', type=at_least(0), default=0, metavar='N', help='first frame (0)')
     add('--frames', type=at_least(1), metavar='N', help='number of frames (all)')
     add('--camera', type=int, choices=range(4), help='default: left colour, else left grey')
@@ -55,28 +55,10 @@ def _add_from_kitti(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run_action=_from_kitti)
 
 
-def _add_synthesize(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    _add_output(parser)
-    add('--frames', type=at_least(1), default=40, metavar='N', help='at 10 Hz (%(default)s)')
-    add('--height', type=at_least(8), default=188, help='of the images, px (%(default)s)')
-    add('--width', type=at_least(8), default=621, help='of the images, px (%(default)s)')
-    add('--seed', type=at_least(0), default=0, help='which street (%(default)s)')
-    parser.set_defaults(run_action=_synthesize)
-
-
 def _add_convert(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('bag', metavar='IN', type=Path, help='folder, or .mcap, .db3, .bag file')
-    _add_output(parser)
+    add_output(parser)
     parser.set_defaults(run_action=_convert)
-
-
-def _add_output(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add('-o', '--output', metavar='OUT', type=Path, required=True, help='folder of the new bag')
-    add('--storage', choices=_STORAGES, default='mcap', help='(%(default)s)')
-    add('--compress', action='store_true', help='by zstd')
-    add('--force', action='store_true', help='replace a bag at OUT')
 
 
 def _from_kitti(args: argparse.Namespace) -> int:
@@ -93,55 +75,12 @@ def _from_kitti(args: argparse.Namespace) -> int:
     return _write(recording.part(args.start, args.frames), args)
 
 
-def _synthesize(args: argparse.Namespace) -> int:
-    return _write(synthetic_recording(args.frames, args.height, args.width, args.seed), args)
-
-
-def synthetic_recording(frames: int, height: int, width: int, seed: int) -> Recording:
-    """Return a rendered drive as a recording, with exact depth, poses and LiDAR-like points.
-
-    The LiDAR sits in the camera's centre: its points come from the camera's depth.
-    """
-    import numpy as np
-
-    from gemdepth_ros.bags.recording import (
-        Recording,
-        Rig,
-        SensorFrame,
-        base_from_level_camera,
-        pose_samples,
-    )
-    from gemdepth_ros.geometry.se3 import from_parts
-    from gemdepth_ros.synthetic import CAMERA_HEIGHT_M, SyntheticDrive
-
-    drive = SyntheticDrive(frames, height, width, seed)
-    base_from_camera = base_from_level_camera(CAMERA_HEIGHT_M)
-    stamps_ns = [drive.stamp_ns(index) for index in range(frames)]
-    world_from_camera = np.stack([drive.world_from_camera(index) for index in range(frames)])
-
-    def load(index: int) -> SensorFrame:
-        frame = drive.render(index)
-        return SensorFrame(
-            frame.stamp_ns, frame.image_rgb, frame.lidar_points(), frame.stamp_ns, frame.depth_m
-        )
-
-    return Recording(
-        name=f'synthetic drive, seed {seed}',
-        rig=Rig(drive.camera, base_from_camera, from_parts(np.eye(3), base_from_camera[:3, 3])),
-        frame_count=frames,
-        load=load,
-        poses=pose_samples(stamps_ns, world_from_camera, base_from_camera),
-        has_lidar=True,
-        has_depth=True,
-    )
-
-
 def _write(recording: Recording, args: argparse.Namespace) -> int:
     from gemdepth_ros.bags.from_recording import write_recording
     from gemdepth_ros.bags.writer import Storage
 
     output = args.output.expanduser()
-    with _progress(f'{recording.name}', recording.frame_count) as advance:
+    with progress(f'{recording.name}', recording.frame_count) as advance:
         messages = write_recording(
             recording,
             output,
@@ -162,7 +101,7 @@ def _convert(args: argparse.Namespace) -> int:
     source, output = args.bag.expanduser(), args.output.expanduser()
     with BagReader(source) as reader:
         total = reader.summary.message_count
-    with _progress(f'{source}', total) as advance:
+    with progress(f'{source}', total) as advance:
         messages = convert_bag(
             source,
             output,
@@ -211,17 +150,3 @@ def _print_summary(summary: BagSummary) -> None:
             f'{name:<{widths[0]}}  {kind:<{widths[1]}}  {count:>{widths[2]}}  '
             f'{rate_text:>{widths[3]}}  {note}'.rstrip()
         )
-
-
-@contextmanager
-def _progress(description: str, total: int) -> Iterator[Callable[[], None]]:
-    """Show a progress bar on stderr; yields what advances it by one."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    # Into a file or a pipe, a bar would be noise.
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(escape(description), total=total)
-        yield lambda: progress.advance(task)

@@ -10,10 +10,6 @@ import numpy as np
 import pytest
 from kitti_fakes import write_odometry_sequence
 
-from gemdepth_ros.bags.from_recording import DEPTH_TOPIC, LIDAR_TOPIC, ODOMETRY_TOPIC
-from gemdepth_ros.bags.images import read_depth_m
-from gemdepth_ros.bags.messages import read_transform
-from gemdepth_ros.bags.reader import BagReader
 from gemdepth_ros.cli.main import main
 
 POSES = np.tile(np.eye(4)[:3], (5, 1, 1))
@@ -73,29 +69,6 @@ def test_convert(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(['bag', 'from-kitti', str(sequence), '-o', first]) == 0
     assert main(['bag', 'convert', first, '-o', second, '--storage', 'sqlite3', '--compress']) == 0
     assert f'31 messages: {second}' in capsys.readouterr().out
-
-
-def test_synthesize_has_the_topics_and_the_geometry_of_a_recording(tmp_path: Path) -> None:
-    output = tmp_path / 'bag'
-    words = ['--frames', '3', '--height', '47', '--width', '155', '--seed', '3', '--compress']
-    assert main(['bag', 'synthesize', '-o', str(output), *words]) == 0
-    with BagReader(output) as reader:
-        counts = {topic.name: topic.message_count for topic in reader.topics.values()}
-        depth = read_depth_m(next(reader.messages([DEPTH_TOPIC])).message)
-        poses = [item.message.pose.pose for item in reader.messages([ODOMETRY_TOPIC])]
-    assert counts == {
-        '/camera/camera_info': 3,
-        '/camera/depth_ground_truth': 3,
-        '/camera/depth_ground_truth/camera_info': 3,
-        '/camera/image_rect': 3,
-        ODOMETRY_TOPIC: 3,
-        LIDAR_TOPIC: 3,
-        '/tf_static': 1,
-    }
-    # Sky is +Inf (REP 118), and everything else is known.
-    assert np.isposinf(depth).any()
-    assert not np.isnan(depth).any()
-    assert read_transform(poses[2])[0, 3] == pytest.approx(1.74, abs=0.01)
 
 
 def test_help_loads_nothing_heavy() -> None:

@@ -21,7 +21,7 @@ NETWORK = ('--preset', 'tiny', '--input-size', '28', '--window', '2', '--device'
 def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp('bags') / 'drive'
     words = ['bag', 'synthesize', '-o', str(folder), '--frames', str(FRAMES)]
-    assert command_line.main([*words, '--height', '32', '--width', '96']) == 0
+    assert command_line.main([*words, '--size', '96x32']) == 0
     return folder
 
 

@@ -40,7 +40,7 @@ def bags(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     for seed in range(4):
         bag = folder / f'drive_{seed}'
         words = ['bag', 'synthesize', '-o', str(bag), '--frames', '5', '--seed', str(seed)]
-        assert command_line.main([*words, '--height', '32', '--width', '96']) == 0
+        assert command_line.main([*words, '--size', '96x32', '--no-lidar']) == 0
         found.append(bag)
     return found
 

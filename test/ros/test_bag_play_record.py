@@ -32,7 +32,7 @@ FRAMES = 8
 def drive(tmp_path_factory):
     """A rendered drive of 0.7 s as a bag."""
     path = tmp_path_factory.mktemp('drive') / 'bag'
-    size = ['--height', '48', '--width', '160']
+    size = ['--size', '160x48']
     assert command(['bag', 'synthesize', '-o', str(path), '--frames', str(FRAMES), *size]) == 0
     return path
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gemdepth_ros.cli.demonstration.run import Clip
+
+if TYPE_CHECKING:
+    from gemdepth_ros.interfaces import PinholeIntrinsics
 
 SYNTHETIC_FRAMES = 60
 SYNTHETIC_SIZE = (188, 621)  # half of KITTI's: rendering takes longer than all the rest
@@ -25,21 +29,35 @@ def make_clip(folder: Path | None, frames: int | None, target: Path) -> tuple[st
     Raises:
         BagError: the folder cannot be read or the bag cannot be written.
     """
+    from gemdepth_ros.bags.reader import BagReader
+
+    name, camera = _street(frames, target) if folder is None else _kitti(folder, frames, target)
+    with BagReader(target) as reader:
+        seconds = reader.summary.duration_ns / 1e9
+    return name, Clip(target, seconds, (camera.height, camera.width))
+
+
+def _street(frames: int | None, target: Path) -> tuple[str, PinholeIntrinsics]:
+    from gemdepth_ros.cli.synthesis.options import SynthesisOptions
+    from gemdepth_ros.cli.synthesis.write import write_drive
+
+    height, width = SYNTHETIC_SIZE
+    options = SynthesisOptions(
+        frames=frames or SYNTHETIC_FRAMES,
+        height=height,
+        width=width,
+        seed=SYNTHETIC_SEED,
+        lidar_rings=(),  # nobody listens to one
+    )
+    made = write_drive(options, target, overwrite=True)
+    return made.name, made.camera
+
+
+def _kitti(folder: Path, frames: int | None, target: Path) -> tuple[str, PinholeIntrinsics]:
     from gemdepth_ros.bags.from_recording import write_recording
     from gemdepth_ros.bags.kitti import open_kitti
     from gemdepth_ros.bags.kitti_files import KittiOptions
-    from gemdepth_ros.bags.reader import BagReader
-    from gemdepth_ros.cli.bag import synthetic_recording
 
-    if folder is None:
-        recording = synthetic_recording(
-            frames or SYNTHETIC_FRAMES, *SYNTHETIC_SIZE, SYNTHETIC_SEED
-        )
-    else:
-        recording = open_kitti(folder, KittiOptions()).part(0, frames)
+    recording = open_kitti(folder, KittiOptions()).part(0, frames)
     write_recording(recording, target, overwrite=True)
-    camera = recording.rig.camera
-    with BagReader(target) as reader:
-        seconds = reader.summary.duration_ns / 1e9
-    name = recording.name if folder is None else folder.resolve().name
-    return name, Clip(target, seconds, (camera.height, camera.width))
+    return folder.resolve().name, recording.rig.camera

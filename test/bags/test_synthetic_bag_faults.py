@@ -1,0 +1,126 @@
+"""Faults on request of `gemdepth-ros bag synthesize`, and requests that cannot be met."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_synthetic_bag import (
+    DEPTH_TOPIC,
+    HEIGHT,
+    IMAGE_TOPIC,
+    SIZE,
+    TRUTH_TOPIC,
+    WIDTH,
+    Messages,
+    read,
+    stamps,
+    synthesize,
+)
+
+from gemdepth_ros.bags.images import read_rgb
+from gemdepth_ros.cli.main import main
+from gemdepth_ros.cli.synthesis.faults import FaultPlan
+from gemdepth_ros.cli.synthesis.options import CameraFaults
+
+FRAMES = 12
+FEW = ('--frames', str(FRAMES), *SIZE, '--no-lidar', '--no-imu')
+
+
+@pytest.fixture(scope='module')
+def good(tmp_path_factory: pytest.TempPathFactory) -> Messages:
+    return read(synthesize(tmp_path_factory.mktemp('good') / 'bag', *FEW))
+
+
+def test_frames_are_dropped_whole(good: Messages, tmp_path: Path) -> None:
+    faulty = read(synthesize(tmp_path / 'bag', *FEW, '--drop-frames', '0.25'))
+    assert len(faulty[IMAGE_TOPIC]) == FRAMES - 3
+    kept = stamps(faulty[IMAGE_TOPIC])
+    assert kept == stamps(faulty['/camera/camera_info']) == stamps(faulty[DEPTH_TOPIC])
+    assert set(kept) < set(stamps(good[IMAGE_TOPIC]))
+    assert kept[0] == stamps(good[IMAGE_TOPIC])[0]
+    # The vehicle drove on.
+    assert stamps(faulty[TRUTH_TOPIC]) == stamps(good[TRUTH_TOPIC])
+    assert stamps(faulty['/wheel/odometry']) == stamps(good['/wheel/odometry'])
+
+
+def test_stamps_jitter_and_nothing_else_does(good: Messages, tmp_path: Path) -> None:
+    faulty = read(synthesize(tmp_path / 'bag', *FEW, '--stamp-jitter', '20'))
+    off_ms = (np.array(stamps(faulty[IMAGE_TOPIC])) - stamps(good[IMAGE_TOPIC])) / 1e6
+    assert np.abs(off_ms).max() <= 20
+    assert np.abs(off_ms).mean() == pytest.approx(10, abs=5), 'uniform to both sides'
+    assert (off_ms > 0).any()
+    assert (off_ms < 0).any()
+    assert stamps(faulty[DEPTH_TOPIC]) == stamps(faulty[IMAGE_TOPIC])
+    assert stamps(faulty[TRUTH_TOPIC]) == stamps(good[TRUTH_TOPIC])
+    for one, other in zip(faulty[IMAGE_TOPIC], good[IMAGE_TOPIC], strict=True):
+        np.testing.assert_array_equal(one.data, other.data)
+
+
+def test_the_brightness_jumps_and_stays(good: Messages, tmp_path: Path) -> None:
+    faulty = read(synthesize(tmp_path / 'bag', *FEW, '--exposure-jumps', '2'))
+    ratios = []
+    for one, other in zip(faulty[IMAGE_TOPIC], good[IMAGE_TOPIC], strict=True):
+        changed, original = read_rgb(one).astype(float), read_rgb(other).astype(float)
+        between = (changed > 5) & (changed < 250) & (original > 20)
+        ratios.append(np.median(changed[between] / original[between]))
+    assert ratios[0] == 1.0
+    steps = np.array(ratios[1:]) / ratios[:-1]
+    jumps = np.maximum(steps, 1 / steps) > 1.3
+    assert jumps.sum() == 2
+    np.testing.assert_allclose(steps[~jumps], 1.0, atol=0.02)
+
+
+def test_compressed_images_show_the_same(good: Messages, tmp_path: Path) -> None:
+    faulty = read(synthesize(tmp_path / 'bag', *FEW, '--compressed'))
+    assert IMAGE_TOPIC not in faulty
+    images = faulty[f'{IMAGE_TOPIC}/compressed']
+    assert stamps(images) == stamps(good[IMAGE_TOPIC])
+    shown = read_rgb(images[0])
+    assert shown.shape == (HEIGHT, WIDTH, 3)
+    error = np.abs(shown.astype(float) - read_rgb(good[IMAGE_TOPIC][0]))
+    assert error.mean() < 6
+
+
+def test_the_rate_and_the_seconds(tmp_path: Path) -> None:
+    words = ('--seconds', '0.4', '--rate', '20', *SIZE, '--no-lidar')
+    found = read(synthesize(tmp_path / 'bag', *words))
+    np.testing.assert_array_equal(np.diff(stamps(found[IMAGE_TOPIC])), 50_000_000)
+    assert len(found[IMAGE_TOPIC]) == 8
+
+
+@pytest.mark.parametrize('frames', [1, 2, 3])
+@pytest.mark.parametrize('share', [0.0, 0.5, 0.99])
+def test_short_drives_keep_their_first_frame(frames: int, share: float) -> None:
+    plan = FaultPlan(CameraFaults(share, 1.0, 5), frames, np.random.default_rng(0))
+    assert not plan.dropped[0]
+    assert plan.gain[0] == 1.0
+
+
+@pytest.mark.parametrize(
+    ('words', 'text'),
+    [
+        (('--stamp-jitter', '50'), 'less than half of the frame interval (50 ms)'),
+        (('--rate', '2000'), 'up to 1000 Hz'),
+        (('--lidar-rings', '16', '16'), 'LiDAR rings must be some of'),
+        (('--lidar-field', '361'), "a LiDAR's field must be within 0..360 deg, got 361"),
+    ],
+)
+def test_what_cannot_be_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], text: str
+) -> None:
+    assert main(['bag', 'synthesize', '-o', str(tmp_path / 'bag'), *SIZE, *words]) == 1
+    errors = capsys.readouterr().err
+    assert text in errors
+    assert errors.count('\n') == 1
+    assert not (tmp_path / 'bag').exists()
+
+
+@pytest.mark.parametrize('words', [('--size', '100'), ('--drop-frames', '1'), ('--rate', '0')])
+def test_what_is_mistyped_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(['bag', 'synthesize', '-o', str(tmp_path / 'bag'), *words])
+    assert words[0] in capsys.readouterr().err
