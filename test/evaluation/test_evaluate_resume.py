@@ -57,9 +57,9 @@ def interrupted_and_resumed(bag: Path, settings: EvaluationSettings, output: Pat
 @pytest.mark.parametrize('mode', ['sliding', 'causal'])
 def test_resumed_is_the_same_to_the_bit(bag: Path, tmp_path: Path, mode: str) -> None:
     settings = replace(TINY, mode=mode, checkpoint_s=0.0, simulated_latency_ms=120.0)
-    evaluate_source(bag, settings, tmp_path / 'whole')
+    first = evaluate_source(bag, settings, tmp_path / 'whole')
     second = interrupted_and_resumed(bag, settings, tmp_path / 'parts')
-    assert len(second) < 5
+    assert len(second) == first.source.processed - 9  # the tenth was in work
     assert without_times(tmp_path / 'parts') == without_times(tmp_path / 'whole')
     samples = sorted(item.name for item in (tmp_path / 'whole' / 'samples').iterdir())
     assert samples == sorted(item.name for item in (tmp_path / 'parts' / 'samples').iterdir())

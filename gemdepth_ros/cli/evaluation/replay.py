@@ -100,7 +100,8 @@ class Replay:
                 if snapshot is not None:
                     self._space.save_state(snapshot)
                 saved_at = time.monotonic()
-                pause = max(self._settings.checkpoint_s, SAVING_SHARE * (saved_at - began))
+                if pause:  # 0 asks for a state after every frame, at any price
+                    pause = max(pause, SAVING_SHARE * (saved_at - began))
         return self.counts
 
     def _resume(self) -> None:

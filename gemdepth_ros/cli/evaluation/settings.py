@@ -42,7 +42,8 @@ class EvaluationSettings:
         max_frames: stop after so many frames of the source; None: all.
         overrides: ``section.field=value`` of the pipeline's configuration.
         samples: sample frames kept for pictures.
-        checkpoint_s: seconds between saved states, from which a killed evaluation goes on [s].
+        checkpoint_s: time between saved states, from which a killed evaluation goes on [s]; 0: a
+            state after every frame.
     """
 
     ground_truth: tuple[str, ...] = (AUTO,)

@@ -1,0 +1,268 @@
+"""Every kind of source is opened with its truth."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from evaluation_worlds import (
+    CAMERA,
+    HEIGHT,
+    PERIOD_NS,
+    START_NS,
+    TINY,
+    WIDTH,
+    known,
+    true_depth,
+    true_pose,
+    write_bag,
+)
+from scipy.spatial.transform import Rotation
+
+from gemdepth_ros.cli.evaluation.association import NearestStamped
+from gemdepth_ros.cli.evaluation.open_source import open_evaluation_source
+from gemdepth_ros.cli.evaluation.pipeline_settings import pipeline_config
+from gemdepth_ros.cli.evaluation.run import evaluate_source
+from gemdepth_ros.cli.evaluation.settings import EvaluationSettings
+from gemdepth_ros.cli.evaluation.source import Findings
+from gemdepth_ros.cli.evaluation.truth_files import FrameKey, pose_file
+from gemdepth_ros.errors import BagError, ConfigError, GemDepthError
+from gemdepth_ros.evaluation.result import EvaluationResult
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'bags'))
+import kitti_fakes  # noqa: E402
+
+FRAMES = 6
+
+
+def evaluate(source: Path, output: Path, settings: EvaluationSettings = TINY) -> EvaluationResult:
+    return evaluate_source(source, settings, output, make_predictor=known())
+
+
+def picture(index: int) -> Any:
+    return np.random.default_rng(index).integers(0, 255, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+
+
+def write_depth(path: Path, index: int, factor: float) -> None:
+    path.parent.mkdir(exist_ok=True, parents=True)
+    cv2.imwrite(str(path), np.round(true_depth(index) * factor).astype(np.uint16))
+
+
+def tum_line(index: int, seconds: float) -> str:
+    pose = true_pose(index)
+    numbers = [*pose[:3, 3], *Rotation.from_matrix(pose[:3, :3]).as_quat()]
+    return f'{seconds:.6f} ' + ' '.join(f'{value:.12f}' for value in numbers)
+
+
+@pytest.fixture
+def tum(tmp_path: Path) -> Path:
+    """Depth is 8 ms late, and one depth image is missing: pairs by line would drift."""
+    folder = tmp_path / 'tum'
+    (folder / 'rgb').mkdir(parents=True)
+    rgb, depth, poses = ['# color'], ['# depth'], ['# truth']
+    for index in range(FRAMES):
+        seconds = 1000 + 0.1 * index
+        cv2.imwrite(str(folder / f'rgb/{seconds:.6f}.png'), picture(index))
+        rgb.append(f'{seconds:.6f} rgb/{seconds:.6f}.png')
+        if index != 2:
+            name = f'depth/{seconds + 0.008:.6f}.png'
+            write_depth(folder / name, index, 5000)
+            depth.append(f'{seconds + 0.008:.6f} {name}')
+        poses.append(tum_line(index, seconds + 0.002))
+    for name, lines in (('rgb', rgb), ('depth', depth), ('groundtruth', poses)):
+        (folder / f'{name}.txt').write_text('\n'.join(lines) + '\n')
+    return folder
+
+
+def test_tum_is_joined_by_time(tum: Path, tmp_path: Path) -> None:
+    settings = replace(TINY, intrinsics=(CAMERA.fx, CAMERA.fy, CAMERA.cx, CAMERA.cy))
+    result = evaluate(tum, tmp_path / 'out', settings)
+    assert result.source.kind == 'TUM RGB-D folder'
+    assert (result.truth.depth_frames, result.truth.pose_frames) == (FRAMES - 1, FRAMES)
+    metric = result.protocol('metric')
+    assert metric is not None
+    assert metric.mean.abs_rel < 1e-4  # 0.2 mm of rounding
+    assert metric.frames[2].pixels == 0
+    assert result.trajectory is not None
+    assert result.trajectory.errors[0].ate_rmse_m < 1e-6
+    strict = replace(settings, tolerance_ms=5.0)
+    assert evaluate(tum, tmp_path / 'strict', strict).truth.depth_frames == 0
+
+
+def test_tum_without_intrinsics_says_so(tum: Path, tmp_path: Path) -> None:
+    assert any('--intrinsics' in note for note in evaluate(tum, tmp_path / 'out').notes)
+
+
+def test_damaged_tum_lists_are_one_line(tum: Path, tmp_path: Path) -> None:
+    (tum / 'rgb.txt').write_text('nonsense here\n')
+    with pytest.raises(BagError, match=r'line 1 of .*rgb\.txt'):
+        evaluate(tum, tmp_path / 'out')
+
+
+def test_a_video_has_consistency_only(tmp_path: Path) -> None:
+    path = tmp_path / 'clip.avi'
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'MJPG'), 10, (WIDTH, HEIGHT))
+    for index in range(FRAMES):
+        writer.write(picture(index))
+    writer.release()
+    result = evaluate(path, tmp_path / 'out')
+    assert result.source.kind == 'video'
+    assert result.protocols == ()
+    assert [score.name for score in result.temporal] == ['self_consistency']
+
+
+def test_images_with_named_truth(tmp_path: Path) -> None:
+    for index in range(FRAMES):
+        (tmp_path / 'images').mkdir(exist_ok=True)
+        cv2.imwrite(str(tmp_path / f'images/{index + 7:06d}.png'), picture(index))
+        write_depth(tmp_path / f'depth/{index + 7:06d}.png', index, 256)
+    lines = [' '.join('0' * 12)] * 7
+    for index in range(FRAMES):
+        lines.append(' '.join(str(value) for value in true_pose(index)[:3].ravel()))
+    (tmp_path / 'poses.txt').write_text('\n'.join(lines))
+    named = (str(tmp_path / 'depth'), str(tmp_path / 'poses.txt'))
+    settings = replace(TINY, ground_truth=named)
+    result = evaluate(tmp_path / 'images', tmp_path / 'out', settings)
+    assert result.truth.depth == 'depth maps in depth'
+    assert result.truth.depth_frames == FRAMES
+    metric = result.protocol('metric')
+    assert metric is not None
+    assert metric.mean.abs_rel < 1e-3  # 256 steps per metre
+    assert result.trajectory is not None
+    assert result.trajectory.errors[0].ate_rmse_m < 1e-9
+
+
+def test_truth_of_another_size_takes_the_prediction_to_it(tmp_path: Path) -> None:
+    for index in range(3):
+        (tmp_path / 'images').mkdir(exist_ok=True)
+        cv2.imwrite(str(tmp_path / f'images/{index:06d}.png'), picture(index))
+        (tmp_path / 'depth').mkdir(exist_ok=True)
+        flat = np.full((HEIGHT // 2, WIDTH // 2), 5.0, np.float32)
+        np.save(tmp_path / f'depth/{index:06d}.npy', flat)
+    settings = replace(TINY, ground_truth=(str(tmp_path / 'depth'),))
+    result = evaluate(tmp_path / 'images', tmp_path / 'out', settings)
+    assert result.protocols[0].frames[0].pixels == HEIGHT * WIDTH // 4
+
+
+@pytest.mark.parametrize('layout', ['clip', 'raw', 'odometry'])
+def test_kitti_layouts(tmp_path: Path, layout: str) -> None:
+    folder = getattr(kitti_fakes, f'write_{layout}')(tmp_path)
+    source = open_evaluation_source(folder, TINY, tmp_path / 'work')
+    assert source.kind.startswith('KITTI')
+    frames = list(source.open(Findings()))
+    assert len(frames) == source.count
+    assert frames[0].video.camera is not None
+    assert any(frame.truth_m is not None for frame in frames)
+
+
+def test_benchmark_depth_beside_a_raw_drive_comes_first(tmp_path: Path) -> None:
+    folder = kitti_fakes.write_raw(tmp_path)
+    benchmark = folder / 'proj_depth' / 'groundtruth' / 'image_02'
+    images = sorted((folder / 'image_02' / 'data').glob('*.png'))
+    image = cv2.imread(str(images[0]))
+    assert image is not None
+    benchmark.mkdir(parents=True)
+    stored = np.full(image.shape[:2], 512, np.uint16)
+    cv2.imwrite(str(benchmark / images[1].name), stored)
+    source = open_evaluation_source(folder, TINY, tmp_path / 'work')
+    assert 'depth benchmark' in source.depth_truth
+    frames = list(source.open(Findings()))
+    assert frames[0].truth_m is None
+    assert frames[1].truth_m is not None
+    assert float(frames[1].truth_m[0, 0]) == 2.0
+
+
+def test_poses_by_time(tmp_path: Path) -> None:
+    path = tmp_path / 'poses.tum'
+    path.write_text('# seconds\n' + '\n'.join(tum_line(i, 100 + 0.1 * i) for i in range(5)))
+    find = pose_file(path, 20_000_000)
+    found = find(FrameKey(0, 0, 100_210_000_000))
+    np.testing.assert_allclose(found, true_pose(2), atol=1e-9)
+    assert find(FrameKey(0, 0, 100_250_000_000)) is None
+
+
+@pytest.mark.parametrize('content', ['', '1 2 3\n', '1 0 0 0 0 0 0 0\n', 'a b c d e f g h\n'])
+def test_no_pose_file(tmp_path: Path, content: str) -> None:
+    path = tmp_path / 'poses.txt'
+    path.write_text(content)
+    with pytest.raises(BagError, match=r'poses\.txt'):
+        pose_file(path, 1)
+
+
+def test_nearest_stamp_with_little_memory() -> None:
+    stream = ((stamp, stamp) for stamp in range(0, 100_000, 10))
+    near = NearestStamped(stream, 4)
+    assert [near.find(stamp) for stamp in (0, 13, 15, 26, 99_000)] == [0, 10, None, None, 99_000][
+        :2
+    ] + [None, 30, 99_000]
+    assert len(near._near) < 5
+
+
+def test_streams_that_never_meet_end_quietly() -> None:
+    near = NearestStamped(iter([(10**12, 'late')]), 5)
+    assert near.find(0) is None
+    assert near.find(10**12) == 'late'
+    assert NearestStamped(iter([]), 5).find(0) is None
+
+
+def test_settings_reach_the_pipeline() -> None:
+    settings = replace(
+        TINY,
+        overrides=('grounding.lidar.enabled=true', 'mounting.height_m=1.6', 'network.threads=1'),
+        mode='causal',
+    )
+    config = pipeline_config(settings)
+    assert config.grounding.lidar.enabled
+    assert config.mounting.height_m == 1.6
+    assert config.network.threads == 1
+    assert config.streaming.mode == 'causal'
+
+
+@pytest.mark.parametrize(
+    ('override', 'complaint'),
+    [
+        ('grounding.lidar.enabled', 'section.field=value'),
+        ('no.such=1', 'no such value'),
+        ('streaming.window=3', 'use --window'),
+        ('grounding.lidar.enabled=maybe', 'true or false'),
+        ('mounting.height_m=high', 'not a float'),
+        ('mounting.height_m=-1', 'must be > 0'),
+    ],
+)
+def test_wrong_settings_are_one_line(override: str, complaint: str) -> None:
+    with pytest.raises(ConfigError, match=complaint):
+        pipeline_config(replace(TINY, overrides=(override,)))
+
+
+@pytest.mark.parametrize(
+    'changes',
+    [
+        {'mode': 'backwards'},
+        {'crop': 'round'},
+        {'protocols': ('best',)},
+        {'protocols': ()},
+        {'tolerance_ms': -1.0},
+        {'mode': 'offline', 'simulated_latency_ms': 5.0},
+    ],
+)
+def test_impossible_wishes_are_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(GemDepthError):
+        replace(TINY, **changes)
+
+
+def test_sensors_of_a_bag_give_metres_when_asked(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / 'bag', 5, lidar=True)
+    overrides = ('grounding.lidar.enabled=true', 'network.allow_untrained_metric=true')
+    settings = replace(TINY, overrides=overrides)
+    source = open_evaluation_source(bag, settings, tmp_path / 'work')
+    frames = list(source.open(Findings()))
+    assert all(frame.readings.lidar is not None for frame in frames)
+    assert frames[0].video.stamp_ns == START_NS
+    assert frames[1].video.stamp_ns == START_NS + PERIOD_NS
+    plain = open_evaluation_source(bag, TINY, tmp_path / 'work')
+    assert all(frame.readings.lidar is None for frame in plain.open(Findings()))
