@@ -15,7 +15,10 @@ from gemdepth_ros.bags.images import read_depth_m, read_pixels, read_rgb
 from gemdepth_ros.bags.messages import read_rectified_camera, read_transform
 from gemdepth_ros.bags.reader import BagReader
 from gemdepth_ros.bags.stamps import header_stamp_ns
+from gemdepth_ros.cli.evaluation.bag_truth import TruthTopics, choose_truth_topics
 from gemdepth_ros.cli.main import main
+from gemdepth_ros.cli.reconstruction.recording import SourceOptions, image_and_info
+from gemdepth_ros.cli.reconstruction.sensors import SensorTopics, choose_topics
 from gemdepth_ros.geometry.transform_tree import TransformTree
 
 FRAMES, WIDTH, HEIGHT = 8, 160, 48
@@ -271,3 +274,18 @@ def test_the_raw_imu_has_no_orientation(tmp_path: Path) -> None:
 
 def vector(message: Any) -> tuple[float, float, float]:
     return message.x, message.y, message.z
+
+
+def test_reconstruct_and_evaluate_find_its_topics_by_themselves(bag: Path) -> None:
+    with BagReader(bag) as reader:
+        topics = reader.topics
+    image, info = image_and_info(bag, topics, SourceOptions())
+    assert (image.name, info) == (IMAGE_TOPIC, '/camera/camera_info')
+    notes: list[str] = []
+    sensors = choose_topics(topics, '', '', notes.append)
+    assert sensors == SensorTopics('', '/wheel/odometry')
+    (note,) = notes
+    assert 'choose with --lidar: ' in note
+    assert all(f'/lidar_{rings}/points' in note for rings in (64, 16, 1))
+    truth = choose_truth_topics(topics, (), '', automatic=True)
+    assert truth == TruthTopics(DEPTH_TOPIC, TRUTH_TOPIC)

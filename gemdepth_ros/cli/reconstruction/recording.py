@@ -8,7 +8,12 @@ from pathlib import Path
 
 from gemdepth_ros.bags.reader import BagReader, TopicSummary
 from gemdepth_ros.cli.reconstruction.bag_frames import BagFrames
-from gemdepth_ros.cli.reconstruction.sensors import NO_SENSORS, SensorTopics, choose_topics
+from gemdepth_ros.cli.reconstruction.sensors import (
+    NO_SENSORS,
+    SensorTopics,
+    choose_topics,
+    is_truth,
+)
 from gemdepth_ros.errors import BagError, ConfigError
 from gemdepth_ros.interfaces import PinholeIntrinsics, VideoFrame
 from gemdepth_ros.media import FrameSource, open_source
@@ -110,13 +115,17 @@ def image_and_info(
 
 
 def _image_topic(path: Path, topics: Mapping[str, TopicSummary], wanted: str) -> TopicSummary:
-    """Return the image topic; without a wish there must be only one that is not depth."""
+    """Return the image topic; without a wish the only one that is neither depth nor truth."""
     images = {name: found for name, found in topics.items() if found.message_type in IMAGE_TYPES}
     if wanted in images:
         return images[wanted]
     if wanted:
         raise BagError(f'no image topic {wanted} in {path}; it has: {", ".join(images) or "none"}')
-    pictures = [found for name, found in images.items() if 'depth' not in name.lower()]
+    pictures = [
+        found
+        for name, found in images.items()
+        if 'depth' not in name.lower() and not is_truth(name)
+    ]
     if len(pictures) == 1:
         return pictures[0]
     if not pictures:

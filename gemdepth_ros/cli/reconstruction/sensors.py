@@ -59,7 +59,8 @@ def choose_topics(
 
     Args:
         topics: of the bag.
-        lidar: a topic, ``none``, or empty: the only PointCloud2 that this package did not make.
+        lidar: a topic, ``none``, or empty: the only PointCloud2 that this package did not make
+            and that is not called ground truth beside others.
         odometry: likewise for nav_msgs/Odometry.
         note: told when there are several.
 
@@ -88,10 +89,17 @@ def _chosen(
             raise BagError(f'no topic {wish} of type {message_type}; the bag has: {known}')
         return wish
     measured = [name for name in found if '/depth_node/' not in name and 'gemdepth' not in name]
+    # Where a bag holds truth beside measurements, the truth is for comparison.
+    measured = [name for name in measured if not is_truth(name)] or measured
     if len(measured) > 1:
         note(f'several {message_type}, none is used: choose with {option}: {", ".join(measured)}')
         return ''
     return measured[0] if measured else ''
+
+
+def is_truth(topic: str) -> bool:
+    """Return whether a topic's name says that it is what others are compared with."""
+    return 'ground_truth' in topic
 
 
 def static_transforms(reader: BagReader) -> TransformTree:
