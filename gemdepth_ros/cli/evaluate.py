@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gemdepth_ros.cli.argument_types import at_least, not_negative, positive
+from gemdepth_ros.cli.evaluation.engine_options import (
+    EngineOptions,
+    add_engine_arguments,
+    engine_options,
+)
 from gemdepth_ros.cli.evaluation.settings import (
     AUTO,
     CROP_NAMES,
@@ -22,14 +27,31 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import TaskID
 
+    from gemdepth_ros.evaluation.result import EvaluationResult
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``gemdepth-ros evaluate``."""
     add = parser.add_argument
-    add('source', metavar='SOURCE', type=Path, help='bag, KITTI or TUM folder, video, images')
+    add(
+        'source',
+        metavar='SOURCE',
+        type=Path,
+        nargs='+',
+        help='bag, KITTI or TUM folder, video, images; many give one report over all',
+    )
     add('-o', '--output', metavar='FOLDER', type=Path, required=True, help='for the result')
     add('--force', action='store_true', help='evaluate anew what is finished or half done')
+    add('--no-report', action='store_true', help='write no report.html')
+    add('--rerun', metavar='FILE.rrd', type=Path, help='what was seen, for the Rerun viewer')
+    add(
+        '--through-ros',
+        action='store_true',
+        help='play the bag to the live node over DDS, in real time',
+    )
+    add('--play-rate', type=positive, default=1.0, metavar='R', help='then: times real time (1)')
     add_setting_arguments(parser)
+    add_engine_arguments(parser)
 
 
 def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
@@ -141,21 +163,98 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_of(args)
     output = args.output.expanduser()
 
+    options = engine_options(args)
+    _check_choices(args, options)
+
     from rich.console import Console
 
-    from gemdepth_ros.cli.evaluation.run import evaluate_source
+    console = Console(highlight=False, soft_wrap=True)
+    if len(args.source) > 1 or options.name == 'ray':
+        from gemdepth_ros.cli.evaluation.many import run_many
+
+        if args.force:
+            clear_many(args.source, output)
+        return run_many(args.source, settings, output, options, console)
+    return _run_one(args, settings, output, console)
+
+
+def _check_choices(args: argparse.Namespace, options: EngineOptions) -> None:
+    """Refuse wishes that contradict each other, before anything heavy is loaded."""
+    many = len(args.source) > 1 or options.name == 'ray'
+    for flag, wanted in (('--rerun', args.rerun), ('--through-ros', args.through_ros)):
+        if many and wanted:
+            raise ConfigError(f'{flag} is for one source and the local engine')
+    if args.rerun and args.through_ros:
+        raise ConfigError('--rerun shows the pipeline itself: leave out --through-ros')
+    if args.rerun and args.mode == 'offline':
+        raise ConfigError('--rerun needs a stream: leave out --mode offline')
+
+
+def _run_one(
+    args: argparse.Namespace, settings: EvaluationSettings, output: Path, console: Console
+) -> int:
+    """Evaluate one source: live, or by replay."""
     from gemdepth_ros.cli.evaluation.tables import print_result
 
-    console = Console(highlight=False, soft_wrap=True)
-    if args.force:
-        clear(output)
-    with _progress(console) as (frames, scores):
-        result = evaluate_source(
-            args.source, settings, output, progress=frames, scoring_progress=scores
-        )
+    source = args.source[0]
+    if args.through_ros:
+        from gemdepth_ros.cli.evaluation.through_ros.run import evaluate_through_ros
+
+        result = evaluate_through_ros(source, settings, output, args.play_rate, console)
+    else:
+        # What is finished would show nothing to the viewer.
+        if args.force or args.rerun:
+            clear(output)
+        result = _replay(source, settings, output, args.rerun, console)
     print_result(result, console)
     console.print(f'result: {output / "result.json"}')
+    if not args.no_report:
+        _report(result, output, console)
     return 0
+
+
+def _replay(
+    source: Path,
+    settings: EvaluationSettings,
+    output: Path,
+    rerun: Path | None,
+    console: Console,
+) -> EvaluationResult:
+    """Evaluate by replay, and record for the viewer where that is wanted."""
+    from gemdepth_ros.cli.evaluation.run import evaluate_source
+    from gemdepth_ros.evaluation.viewing.rerun_file import RerunFile
+
+    with ExitStack() as stack:
+        viewer = None if rerun is None else RerunFile(rerun.expanduser())
+        observer = None if viewer is None else stack.enter_context(viewer)
+        frames, scores = stack.enter_context(_progress(console))
+        result = evaluate_source(
+            source, settings, output, observer=observer, progress=frames, scoring_progress=scores
+        )
+    if rerun is not None:
+        console.print(f'for the viewer: rerun {rerun}')
+    return result
+
+
+def _report(result: EvaluationResult, output: Path, console: Console) -> None:
+    """Write the report, where Jinja2 and plotly are installed."""
+    from gemdepth_ros.errors import DependencyError
+    from gemdepth_ros.evaluation.report.of_result import write_report
+
+    try:
+        write_report(result, output / 'report.html', output)
+    except DependencyError as error:
+        console.print(f'note: no report: {error}')
+    else:
+        console.print(f'report: {output / "report.html"}')
+
+
+def clear_many(sources: Sequence[Path], output: Path) -> None:
+    """Forget the evaluations of many sources."""
+    from gemdepth_ros.cli.evaluation.engines import source_folders
+
+    for folder in source_folders(sources, output):
+        clear(folder)
 
 
 def clear(output: Path) -> None:

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
+from gemdepth_ros.bags.images import image_message
+from gemdepth_ros.bags.writer import BagWriter
 from gemdepth_ros.cli import main as command_line
 from gemdepth_ros.errors import ConfigError
 from gemdepth_ros.media.preview_video import PreviewVideo
@@ -20,8 +22,12 @@ NETWORK = ('--preset', 'tiny', '--input-size', '28', '--window', '2', '--device'
 @pytest.fixture(scope='module')
 def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp('bags') / 'drive'
-    words = ['bag', 'synthesize', '-o', str(folder), '--frames', str(FRAMES)]
-    assert command_line.main([*words, '--size', '96x32']) == 0
+    with BagWriter(folder) as writer:
+        writer.add_topic('/camera/image', 'sensor_msgs/msg/Image')
+        for index in range(FRAMES):
+            image = np.full((32, 96, 3), 50 * index, np.uint8)
+            stamp_ns = 10**9 + index * 10**8
+            writer.write('/camera/image', image_message(image, 'rgb8', stamp_ns, 'c'), stamp_ns)
     return folder
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from small_bags import write_drive
 
-from gemdepth_ros.cli import main as command_line
 from gemdepth_ros.cli.evaluation import engines
 from gemdepth_ros.cli.evaluation.engine_options import EngineOptions
 from gemdepth_ros.cli.evaluation.engines import evaluate_many, source_folders
@@ -36,13 +36,7 @@ RAY = EngineOptions('ray', jobs=2)
 def bags(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Four drives of a few frames."""
     folder = tmp_path_factory.mktemp('bags')
-    found = []
-    for seed in range(4):
-        bag = folder / f'drive_{seed}'
-        words = ['bag', 'synthesize', '-o', str(bag), '--frames', '5', '--seed', str(seed)]
-        assert command_line.main([*words, '--size', '96x32', '--no-lidar']) == 0
-        found.append(bag)
-    return found
+    return [write_drive(folder / f'drive_{seed}', 5, seed) for seed in range(4)]
 
 
 @pytest.fixture(scope='module')

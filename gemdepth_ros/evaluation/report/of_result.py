@@ -103,8 +103,9 @@ def _highlights(result: EvaluationResult) -> Iterator[Highlight]:
         best = result.trajectory.errors[-1]
         note = f'{best.alignment}, path {result.trajectory.path_m:.0f} m'
         yield Highlight('ATE', number(best.ate_rmse_m, 2, 'm'), note)
-    if result.timing.latency_ms:
-        p50, p99 = np.percentile(result.timing.latency_ms, (50, 99))
+    latency = np.array(result.timing.latency_ms, float)
+    if np.isfinite(latency).any():
+        p50, p99 = np.nanpercentile(latency, (50, 99))
         device = result.system.device
         yield Highlight('latency, median', f'{p50:.1f} ms', f'p99 {p99:.1f} ms, {device}')
 

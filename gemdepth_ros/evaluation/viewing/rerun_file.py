@@ -86,7 +86,7 @@ class RerunFile:
     def __call__(
         self,
         frame: VideoFrame,
-        output: PipelineOutput,
+        output: PipelineOutput | None,
         truth_depth_m: Float32Array | None,
         world_from_camera: Float64Array | None,
     ) -> None:
@@ -94,10 +94,12 @@ class RerunFile:
 
         Args:
             frame: what the pipeline was given.
-            output: what it answered.
+            output: what it answered; None (offline) is passed over.
             truth_depth_m: true depth [m], float32 [H, W], NaN unknown; None: unknown.
             world_from_camera: true pose, float64 [4, 4], in any fixed world; None: unknown.
         """
+        if output is None:
+            return
         self._stream.set_time(TIMELINE, timestamp=frame.stamp_ns / 1e9)
         self._stream.set_time('frame', sequence=len(self._own))
         self._camera(frame, output)

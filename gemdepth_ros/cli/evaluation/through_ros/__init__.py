@@ -1,0 +1,1 @@
+"""An evaluation through the live node over DDS, in real time."""
