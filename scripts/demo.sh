@@ -9,8 +9,9 @@
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 
-if [[ " $* " != *' --weights'* && " $* " != *' --help '* && " $* " != *' -h '* ]]; then
-  echo 'No trained weights (--weights FILE): the network runs on random numbers, so the picture means nothing yet.'
+bundled=$root/gemdepth_ros/weights/gemdepth-tiny.safetensors
+if [[ ! -f $bundled && " $* " != *' --weights'* && " $* " != *' --help '* && " $* " != *' -h '* ]]; then
+  echo 'No trained weights (--weights FILE|NAME): the network runs on random numbers, so the picture means nothing yet.'
 fi
 "$root/scripts/setup_env.sh"
 . "$root/scripts/env.sh"

@@ -19,10 +19,13 @@ if TYPE_CHECKING:
     from gemdepth_ros.cli.demonstration.summary import DemoSummary
 
 UNTRAINED = (
-    'No trained weights (--weights FILE): the network runs on random numbers, '
+    'No trained weights (--weights FILE|NAME): the network runs on random numbers, '
     'so the picture means nothing yet.'
 )
 MIN_INPUT_SIZE = 14  # one patch
+BUNDLED = 'gemdepth-tiny'
+NO_WEIGHTS = 'none'
+MIN_SHARE = 0.25
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,8 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='R',
         help='2.0 plays twice as fast (%(default)s)',
     )
-    add('--weights', metavar='FILE|NAME', default='', help='default: none (random, no meaning)')
-    add('--preset', choices=('vitl', 'small'), help='network; default: that of the weights')
+    add(
+        '--weights',
+        metavar='FILE|NAME',
+        default='',
+        help=f'default: {BUNDLED} where this package carries it; {NO_WEIGHTS}: random, no meaning',
+    )
+    add('--preset', choices=('vitl', 'small', 'tiny'), help='network; default: the weights tell')
     add('--mode', choices=('causal', 'sliding'), default='causal', help='(%(default)s)')
     add('--window', type=at_least(1), default=16, metavar='N', help='frames (%(default)s)')
     add(
@@ -53,6 +61,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=98,
         metavar='N',
         help='size of the resize rule, px; small, for two CPU cores (%(default)s)',
+    )
+    add(
+        '--min-share',
+        type=_share,
+        default=MIN_SHARE,
+        metavar='SHARE',
+        help='fail when a smaller part of the frames is processed (%(default)s)',
     )
     add('--told', action='store_true', help=argparse.SUPPRESS)  # scripts/demo.sh says it first
     add('--threads', type=at_least(0), default=0, metavar='N', help='of the network; 0: all')
@@ -64,9 +79,10 @@ def run(args: argparse.Namespace) -> int:
 
     signal.signal(signal.SIGTERM, _interrupt)
     console = Console(highlight=False, soft_wrap=True)
-    if not args.weights and not args.told:
+    settings = _node_settings(args)
+    if not settings.weights and not args.told:
         console.print(UNTRAINED)
-    return _demonstrate(args, _node_settings(args), console)
+    return _demonstrate(args, settings, console)
 
 
 def _interrupt(_signal: int, _frame: object) -> None:
@@ -78,10 +94,29 @@ def _node_settings(args: argparse.Namespace) -> NodeSettings:
     from gemdepth_ros.cli.demonstration.settings import NodeSettings
     from gemdepth_ros.hub import CATALOGUE, locate
 
-    weights = str(locate(args.weights)) if args.weights else ''
-    entry = CATALOGUE.get(args.weights)
+    name = _weights_name(args.weights)
+    weights = str(locate(name)) if name else ''
+    entry = CATALOGUE.get(name)
     preset = args.preset or (entry.preset if entry else 'vitl' if weights else 'small')
     return NodeSettings(preset, weights, args.mode, args.window, args.input_size, args.threads)
+
+
+def _weights_name(wish: str) -> str:
+    """Return file or name of the weights; empty: random numbers."""
+    from gemdepth_ros.hub import CATALOGUE, weights_path
+
+    if wish == NO_WEIGHTS:
+        return ''
+    if not wish and weights_path(CATALOGUE[BUNDLED]).is_file():
+        return BUNDLED
+    return wish
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f'must be in 0..1, got {text}')
+    return value
 
 
 def _demonstrate(args: argparse.Namespace, settings: NodeSettings, console: Console) -> int:
@@ -99,7 +134,7 @@ def _demonstrate(args: argparse.Namespace, settings: NodeSettings, console: Cons
     console.print(f'{name}: {clip.seconds:.1f} s over DDS: player -> node -> recorder ...')
     played = play_through(clip, folder, settings, args.rate)
     evidence = read_evidence(folder / 'output', image_stamps(clip.bag))
-    summary = summarize(name, clip, settings, played, evidence)
+    summary = summarize(name, clip, settings, played, evidence, args.min_share)
     print_tables(summary, console)
     return _conclude(folder, evidence, summary, console)
 

@@ -34,6 +34,7 @@ def good_summary(published=10, processed=7, dropped=3, **changes):
         image_size=(375, 1242),
         cpus=2,
         seconds=1.0,
+        required_share=0.25,
         frames=FrameAccount(published, published, processed, dropped, 0, 0, 0),
         node_ms=Percentiles(10.0, 20.0),
         total_ms=Percentiles(11.0, 21.0),

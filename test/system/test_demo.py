@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.ros, pytest.mark.slow]
 
 from gemdepth_ros.bags.reader import BagReader  # noqa: E402
 from gemdepth_ros.bags.stamps import header_stamp_ns  # noqa: E402
+from gemdepth_ros.hub import CATALOGUE, weights_path  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 DEPTH = '/depth_node/relative/depth'
@@ -60,7 +61,7 @@ def processes_of(folder):
     return found
 
 
-def check_result(folder, published):
+def check_result(folder, published, share=None):
     """What the issue asks of a demonstration, looked at again from outside."""
     summary = json.loads((folder / 'summary.json').read_text())
     frames = summary['frames']
@@ -68,7 +69,8 @@ def check_result(folder, published):
     assert frames['published'] == published
     ways_out = ('processed', 'dropped', 'rejected', 'failed', 'pending')
     assert sum(frames[name] for name in ways_out) == published
-    assert frames['processed'] > 0
+    assert frames['processed'] >= summary['required_share'] * published
+    assert summary['required_share'] == (0.25 if share is None else share)
     assert frames['rejected'] == frames['failed'] == 0
     assert summary['exit_codes'] == {'player': 0, 'recorder': 0, 'node': 0}
     check_stamps(folder, frames['processed'])
@@ -102,8 +104,10 @@ def check_with_mcap(bag, topics):
     assert counts == {name: record['count'] for name, record in topics.items()}
 
 
-def test_a_rendered_street(tmp_path):
-    code, out, errors = run(tmp_path, '--frames', '20')
+def test_a_rendered_street_on_random_weights(tmp_path):
+    code, out, errors = run(
+        tmp_path, '--frames', '20', '--rate', '0.4', '--weights', 'none', timeout_s=400
+    )
     assert (code, errors) == (0, '')
     lines = out.splitlines()
     assert 'means nothing' in lines[0], 'without weights the first line says so'
@@ -113,16 +117,39 @@ def test_a_rendered_street(tmp_path):
     assert summary['trained'] is False
     assert summary['mode'] == 'causal'
     # Again into the same folder, this time in the other mode.
-    code, _, errors = run(tmp_path, '--frames', '6', '--mode', 'sliding', '--window', '3')
+    more = ('--mode', 'sliding', '--window', '3', '--rate', '0.4', '--weights', 'none')
+    code, _, errors = run(tmp_path, '--frames', '6', *more)
     assert (code, errors) == (0, '')
     assert check_result(tmp_path, 6)['mode'] == 'sliding'
 
 
+def test_the_weights_of_the_package_are_the_default(tmp_path):
+    if not weights_path(CATALOGUE['gemdepth-tiny']).is_file():
+        pytest.skip('this source tree carries no weights yet')
+    code, out, errors = run(tmp_path, '--frames', '12', '--rate', '0.4')
+    assert (code, errors) == (0, '')
+    assert 'means nothing' not in out
+    summary = check_result(tmp_path, 12)
+    assert (summary['trained'], summary['network']) == (True, 'tiny')
+
+
+def test_too_few_frames_are_a_failure(tmp_path):
+    """Twenty frames within a fifth of a second, and all of them are required."""
+    code, _, errors = run(
+        tmp_path, '--frames', '20', '--rate', '10', '--weights', 'none', '--min-share', '1'
+    )
+    assert code == 1
+    assert errors.startswith('demo: FAILED: ')
+    assert 'of 20 frames were processed, but 20 (100%) are required' in errors
+
+
 @pytest.mark.shared_data
 def test_all_frames_of_the_kitti_clip(tmp_path, shared):
-    code, _, errors = run(tmp_path, '--source', str(shared / 'data' / 'kitti_traffic'))
+    # In real time: a busy machine passes many frames over.
+    words = ('--source', str(shared / 'data' / 'kitti_traffic'), '--min-share', '0.1')
+    code, _, errors = run(tmp_path, *words)
     assert (code, errors) == (0, '')
-    summary = check_result(tmp_path, 78)
+    summary = check_result(tmp_path, 78, share=0.1)
     assert summary['topics']['/camera/image_rect']['count'] == 78
     assert summary['topics']['/camera/image_rect']['rate_hz'] == pytest.approx(10, abs=0.5)
 

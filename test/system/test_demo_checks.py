@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -9,6 +10,7 @@ from demo_fakes import good_summary, with_frames, with_topic
 
 from gemdepth_ros.cli.demonstration import topics
 from gemdepth_ros.cli.demonstration.checks import problems
+from gemdepth_ros.cli.demonstration.summary import Percentiles
 
 
 def test_a_good_summary_has_no_problem():
@@ -35,6 +37,36 @@ def test_ground_truth_is_not_in_every_clip():
 )
 def test_a_wrong_account_is_found(counts, text):
     assert any(text in line for line in problems(with_frames(**counts)))
+
+
+def processed_of(published, processed, **changes):
+    """A summary of so many frames; all others were dropped."""
+    return good_summary(published, processed, published - processed, **changes)
+
+
+@pytest.mark.parametrize(('processed', 'good'), [(14, False), (15, True), (16, True)])
+def test_a_share_of_the_frames_must_be_processed(processed, good):
+    found = problems(processed_of(60, processed, node_ms=Percentiles(400.0, 500.0), seconds=6.0))
+    assert (found == []) is good
+    if not good:
+        assert found == [
+            '14 of 60 frames were processed, but 15 (25%) are required: play slower (--rate 0.5), '
+            'or lower --min-share'
+        ]
+
+
+def test_a_slow_machine_may_be_allowed():
+    slow = Percentiles(3000.0, 3500.0)
+    summary = processed_of(60, 2, node_ms=slow, seconds=6.0, required_share=0.0)
+    assert problems(summary) == []
+
+
+def test_a_fast_network_without_frames_is_found():
+    """The node could have done all 60 in 6 s; something kept half of them from it."""
+    summary = processed_of(60, 29, node_ms=Percentiles(50.0, 60.0), seconds=6.0)
+    (line,) = problems(summary)
+    assert line.startswith('29 frames were processed, but at 50 ms each 60 fit into 6.0 s')
+    assert problems(dataclasses.replace(summary, node_ms=Percentiles(110.0, 130.0))) == []
 
 
 @pytest.mark.parametrize('name', [*topics.OUTPUTS, topics.IMAGE, '/tf_static'])

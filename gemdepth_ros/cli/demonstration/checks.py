@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from gemdepth_ros.cli.demonstration.summary import DemoSummary
 from gemdepth_ros.cli.demonstration.topics import EVERY_FRAME, GROUND_TRUTH, INPUTS, OUTPUTS
+
+USED_TIME = 0.5
+"""Least part of the time that the network must have had work, by the node's own latency."""
 
 
 def problems(summary: DemoSummary) -> list[str]:
@@ -13,6 +17,7 @@ def problems(summary: DemoSummary) -> list[str]:
     return [
         *_process_problems(summary),
         *_account_problems(summary),
+        *_throughput_problems(summary),
         *_topic_problems(summary),
         *_stamp_problems(summary),
     ]
@@ -36,6 +41,27 @@ def _account_problems(summary: DemoSummary) -> Iterator[str]:
         )
     if frames.processed == 0:
         yield 'no frame was processed'
+
+
+def _throughput_problems(summary: DemoSummary) -> Iterator[str]:
+    """Find a slow machine, and a node that was held up by something else than its network."""
+    frames = summary.frames
+    needed = math.ceil(summary.required_share * frames.published)
+    if 0 < frames.processed < needed:
+        yield (
+            f'{frames.processed} of {frames.published} frames were processed, but {needed} '
+            f'({summary.required_share:.0%}) are required: play slower (--rate 0.5), or lower '
+            '--min-share'
+        )
+    if summary.node_ms.p50 is None or summary.node_ms.p50 <= 0:
+        return
+    possible = min(frames.published, math.floor(1e3 * summary.seconds / summary.node_ms.p50))
+    if frames.processed < USED_TIME * possible:
+        yield (
+            f'{frames.processed} frames were processed, but at {summary.node_ms.p50:.0f} ms each '
+            f'{possible} fit into {summary.seconds:.1f} s: images were lost on their way, or '
+            'something held the node up'
+        )
 
 
 def _topic_problems(summary: DemoSummary) -> Iterator[str]:

@@ -12,7 +12,12 @@ from gemdepth_ros.cli.demonstration.summary import DemoSummary
 
 
 def summarize(
-    name: str, clip: Clip, settings: NodeSettings, played: Played, evidence: Evidence
+    name: str,
+    clip: Clip,
+    settings: NodeSettings,
+    played: Played,
+    evidence: Evidence,
+    required_share: float,
 ) -> DemoSummary:
     """Return the summary of a demonstration.
 
@@ -22,6 +27,7 @@ def summarize(
         settings: of the node.
         played: what the processes came to.
         evidence: of the output bag.
+        required_share: part of the frames that must be processed.
     """
     status = evidence.status
     return DemoSummary(
@@ -38,6 +44,7 @@ def summarize(
         image_size=clip.image_size,
         cpus=len(os.sched_getaffinity(0)),
         seconds=round(played.seconds, 2),
+        required_share=required_share,
         frames=evidence.account(played.counts[topics.IMAGE]),
         node_ms=evidence.node_latency(),
         total_ms=evidence.total_latency(),

@@ -82,6 +82,7 @@ class DemoSummary:
         image_size: (height, width) of the images [px].
         cpus: processors of the machine.
         seconds: from the first image to the last [s].
+        required_share: part of the frames that must be processed.
         frames: where the frames went.
         node_ms: from the node's image callback to the published depth.
         total_ms: from the image's to the depth's reception, both in the recorder.
@@ -99,6 +100,7 @@ class DemoSummary:
     image_size: tuple[int, int]
     cpus: int
     seconds: float
+    required_share: float
     frames: FrameAccount
     node_ms: Percentiles
     total_ms: Percentiles
