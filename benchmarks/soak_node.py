@@ -1,0 +1,219 @@
+"""The node for ten minutes at 10 Hz of 1242x375: memory, frames accounted for, own overhead.
+
+    python benchmarks/soak_node.py [--seconds 600] [--rate 10] [--size 375 1242] [--json PATH]
+
+The node runs in a process of its own with everything but the network: decoding, preprocessing,
+grounding (manual), depth image, clouds, odometry, all published to a listener. A stub stands for
+the network and answers at once, so the latency in ~/status is the node's own overhead. The exit
+code is 1 when a limit is exceeded: memory +2 %, a frame that is unaccounted for, overhead p99
+15 ms. It needs a sourced ROS 2 and `FASTRTPS_DEFAULT_PROFILES_FILE` as scripts/env.sh sets it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+
+from gemdepth_ros.interfaces import PinholeIntrinsics
+from gemdepth_ros.msg import Status
+from gemdepth_ros.ros.conversions import camera_info_message, image_message
+
+MEMORY_GROWTH, OVERHEAD_MS = 0.02, 15.0
+START_S = 120.0  # until the node answers, on a busy machine
+PARAMETERS = {
+    'grounding.manual.enabled': True,
+    'grounding.manual.scale': 500.0,
+    'grounding.manual.shift': 1.0,
+    'grounding.manual.translation_factor': 1.0,
+    'network.allow_untrained_metric': True,
+    'mounting.height_m': 1.65,
+    'tf_mode': 'camera',
+}
+OUTPUTS = {
+    'depth/image_rect': Image,
+    'points': PointCloud2,
+    'points_mark': PointCloud2,
+    'points_clear': PointCloud2,
+}
+
+
+class Rig(Node):
+    """The camera, and who listens to the outputs."""
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        super().__init__('soak_rig')
+        reliable = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
+        self.images = self.create_publisher(Image, 'image', reliable)
+        self.infos = self.create_publisher(CameraInfo, 'camera_info', reliable)
+        self.statuses: list[Any] = []
+        self.heard = dict.fromkeys(OUTPUTS, 0)
+        self.create_subscription(Status, '/depth_node/status', self._on_status, 50)
+        for topic, kind in OUTPUTS.items():
+            self.create_subscription(kind, f'/depth_node/{topic}', self._counter(topic), 5)
+        height, width = size
+        self._camera = PinholeIntrinsics(width, height, 721.5, 721.5, width / 2, height / 2)
+        texture = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+        self._message = image_message(texture, 'rgb8', 0, 'camera_optical')
+
+    def send(self) -> None:
+        """Publish an image of this moment."""
+        now = self.get_clock().now()
+        self.infos.publish(camera_info_message(self._camera, now.nanoseconds, 'camera_optical'))
+        self._message.header.stamp = now.to_msg()
+        self.images.publish(self._message)
+
+    @property
+    def newest(self) -> Any:
+        """The newest status."""
+        return self.statuses[-1] if self.statuses else Status()
+
+    def _on_status(self, message: Any) -> None:
+        if not self.statuses or message.frames_processed > self.newest.frames_processed:
+            self.statuses.append(message)
+        else:
+            self.statuses[-1] = message
+
+    def _counter(self, topic: str) -> Any:
+        def count(_message: Any) -> None:
+            self.heard[topic] += 1
+
+        return count
+
+
+def resident_kib(pid: int) -> int:
+    """Return the resident memory of a process [KiB]."""
+    text = Path(f'/proc/{pid}/status').read_text()
+    return int(next(line.split()[1] for line in text.splitlines() if line.startswith('VmRSS')))
+
+
+def drive(rig: Rig, child: subprocess.Popen[bytes], seconds: float, rate_hz: float) -> list[int]:
+    """Send images for some time; return the node's memory over it [KiB]."""
+    wait(lambda: rig.images.get_subscription_count() > 0, START_S)
+    wait(lambda: rig.count_publishers('/depth_node/points') > 0, START_S)
+    time.sleep(2)  # the outputs find their listener
+    memory, next_s = [], time.monotonic()
+    for number in range(round(seconds * rate_hz)):
+        rig.send()
+        if number % max(round(rate_hz), 1) == 0:
+            memory.append(resident_kib(child.pid))
+        next_s += 1 / rate_hz
+        time.sleep(max(next_s - time.monotonic(), 0))
+    sent = round(seconds * rate_hz)
+    wait(lambda: rig.newest.frames_received >= sent and not rig.newest.frames_pending, 30)
+    return memory
+
+
+def wait(condition: Any, timeout_s: float) -> None:
+    """Wait for a condition; end the program when it never comes true."""
+    end = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > end:
+            raise SystemExit('soak_node: the node does not answer')
+        time.sleep(0.05)
+
+
+def verdict(rig: Rig, memory: list[int], sent: int) -> dict[str, Any]:
+    """Return the figures; ``failures`` names the limits that are exceeded."""
+    latency = np.array([s.latency_ms for s in rig.statuses[10:]])
+    last = rig.newest
+    accounted = last.frames_processed + last.frames_dropped + last.frames_rejected
+    accounted += last.frames_failed + last.frames_pending
+    # The allocator settles in the first fifth; then the beginning against the end.
+    settled = memory[len(memory) // 5 :]
+    share = max(len(settled) // 5, 1)
+    before, after = np.median(settled[:share]), np.median(settled[-share:])
+    figures = {
+        'sent': sent,
+        'received': last.frames_received,
+        'processed': last.frames_processed,
+        'dropped': last.frames_dropped,
+        'unaccounted': sent - accounted,
+        'heard': rig.heard,
+        'overhead_p50_ms': round(float(np.percentile(latency, 50)), 2),
+        'overhead_p99_ms': round(float(np.percentile(latency, 99)), 2),
+        'overhead_max_ms': round(float(latency.max()), 2),
+        'memory_before_mib': round(float(before) / 1024, 1),
+        'memory_after_mib': round(float(after) / 1024, 1),
+        'memory_growth': round(float(after / before - 1), 4),
+        'load_average': round(os.getloadavg()[0], 1),
+    }
+    failures = []
+    if figures['unaccounted']:
+        failures.append('frames are unaccounted for')
+    if figures['memory_growth'] > MEMORY_GROWTH:
+        failures.append(f'memory grew by more than {MEMORY_GROWTH:.0%}')
+    if not figures['overhead_p99_ms'] <= OVERHEAD_MS:
+        failures.append(f'overhead p99 is over {OVERHEAD_MS} ms')
+    return {**figures, 'failures': failures}
+
+
+def run_node() -> int:
+    """The node's process: the real pipeline over a network that answers at once."""
+    from stub_network import StubNetwork
+
+    from gemdepth_ros.pipeline import DepthPipeline
+    from gemdepth_ros.ros.main import main as node_main
+
+    arguments = [a for n, v in PARAMETERS.items() for a in ('-p', f'{n}:={str(v).lower()}')]
+    return node_main(
+        ['soak_node', '--ros-args', *arguments], lambda c: DepthPipeline(c, StubNetwork())
+    )
+
+
+def main() -> int:
+    """Run node, camera and listener; print the figures; return 1 when a limit is exceeded."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--seconds', type=float, default=600.0)
+    parser.add_argument('--rate', type=float, default=10.0, help='images per second')
+    parser.add_argument('--size', type=int, nargs=2, default=(375, 1242), metavar=('H', 'W'))
+    parser.add_argument('--json', type=Path, help='write the figures to this file')
+    parser.add_argument('--node', action='store_true', help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.node:
+        return run_node()
+    rclpy.init()
+    rig = Rig(tuple(options.size))
+    executor = SingleThreadedExecutor()
+    executor.add_node(rig)
+    stop = threading.Event()
+    spinner = threading.Thread(target=lambda: spin(executor, stop))
+    spinner.start()
+    with subprocess.Popen([sys.executable, __file__, '--node']) as child:
+        try:
+            memory = drive(rig, child, options.seconds, options.rate)
+        finally:
+            child.send_signal(signal.SIGINT)
+            stop.set()
+            spinner.join()
+    figures = verdict(rig, memory, math.floor(options.seconds * options.rate + 0.5))
+    rclpy.try_shutdown()
+    print(json.dumps(figures, indent=1))
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1) + '\n')
+    return 1 if figures['failures'] else 0
+
+
+def spin(executor: SingleThreadedExecutor, stop: threading.Event) -> None:
+    """Spin until told to stop."""
+    while not stop.is_set():
+        executor.spin_once(timeout_sec=0.1)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

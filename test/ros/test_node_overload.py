@@ -1,0 +1,47 @@
+"""Images at 60 Hz into a network that takes 300 ms: outputs stay fresh, nothing is unaccounted."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy')
+pytest.importorskip('gemdepth_ros.msg', reason="the package's messages are not built")
+pytestmark = pytest.mark.ros
+
+from node_bench import NODE, RELATIVE, Bench  # noqa: E402
+from ros_harness import SECOND, wait_for  # noqa: E402
+
+NETWORK_S, RATE_HZ, SECONDS = 0.3, 60, 4
+OVERHEAD_MS = 15  # of the node itself
+SLACK_MS = 100  # a machine that tests run on does other things, too
+
+
+def test_latency_is_the_networks_and_one_frame(world):
+    bench = Bench(world, RELATIVE, delay_s=NETWORK_S)
+    start = bench.stamp_ns
+    next_s = time.monotonic()
+    count = RATE_HZ * SECONDS
+    for number in range(count):
+        bench.camera.send(start + (number + 1) * SECOND // RATE_HZ, size=(48, 64))
+        next_s += 1 / RATE_HZ
+        time.sleep(max(next_s - time.monotonic(), 0))
+    wait_for(lambda: bench.counts.received == count and bench.counts.pending == 0)
+    counts = bench.counts
+    assert counts.processed == len(bench.pipeline.frames)
+    assert counts.processed + counts.dropped == count
+    assert counts.processed >= SECONDS / NETWORK_S - 3
+    # An executor that is late finds only the newest message: those before it count as dropped.
+    assert (counts.rejected, counts.failed) == (0, 0)
+    assert counts.lost <= counts.dropped
+    assert sum(f.dropped_before for f in bench.pipeline.frames) == counts.dropped
+    status = bench.status()
+    limit = 1e3 * (NETWORK_S + 1 / RATE_HZ)
+    assert status.latency_p50_ms <= limit + OVERHEAD_MS
+    assert status.latency_p99_ms <= limit + SLACK_MS
+    stamps = np.array(bench.listener.stamps(f'{NODE}/relative/depth'))
+    assert (np.diff(stamps) > 0).all()
+    assert stamps[-1] == start + count * SECOND // RATE_HZ, 'the last image has an answer'
+    assert 'lower streaming.input_size' in bench.diagnosis().message
