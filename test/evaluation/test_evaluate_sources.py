@@ -35,9 +35,10 @@ from gemdepth_ros.errors import BagError, ConfigError, GemDepthError
 from gemdepth_ros.evaluation.result import EvaluationResult
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'bags'))
-import kitti_fakes  # noqa: E402
+from kitti_fakes import write_odometry_sequence, write_raw_drive
 
 FRAMES = 6
+NEARER = 4  # of TUM's depth, whose 16 bits end at 13 m
 
 
 def evaluate(source: Path, output: Path, settings: EvaluationSettings = TINY) -> EvaluationResult:
@@ -50,7 +51,9 @@ def picture(index: int) -> Any:
 
 def write_depth(path: Path, index: int, factor: float) -> None:
     path.parent.mkdir(exist_ok=True, parents=True)
-    cv2.imwrite(str(path), np.round(true_depth(index) * factor).astype(np.uint16))
+    stored = np.round(true_depth(index) * factor)
+    assert stored.max() < 2**16
+    cv2.imwrite(str(path), stored.astype(np.uint16))
 
 
 def tum_line(index: int, seconds: float) -> str:
@@ -71,7 +74,7 @@ def tum(tmp_path: Path) -> Path:
         rgb.append(f'{seconds:.6f} rgb/{seconds:.6f}.png')
         if index != 2:
             name = f'depth/{seconds + 0.008:.6f}.png'
-            write_depth(folder / name, index, 5000)
+            write_depth(folder / name, index, 5000 / NEARER)
             depth.append(f'{seconds + 0.008:.6f} {name}')
         poses.append(tum_line(index, seconds + 0.002))
     for name, lines in (('rgb', rgb), ('depth', depth), ('groundtruth', poses)):
@@ -84,10 +87,12 @@ def test_tum_is_joined_by_time(tum: Path, tmp_path: Path) -> None:
     result = evaluate(tum, tmp_path / 'out', settings)
     assert result.source.kind == 'TUM RGB-D folder'
     assert (result.truth.depth_frames, result.truth.pose_frames) == (FRAMES - 1, FRAMES)
-    metric = result.protocol('metric')
-    assert metric is not None
-    assert metric.mean.abs_rel < 1e-4  # 0.2 mm of rounding
-    assert metric.frames[2].pixels == 0
+    aligned = result.protocol('vda')
+    assert aligned is not None
+    assert aligned.mean.abs_rel < 2e-4  # depth is stored in steps of 0.2 mm
+    assert aligned.frames[2].pixels == 0
+    assert result.scale is not None
+    assert result.scale.mean_ratio == pytest.approx(NEARER, rel=1e-3)
     assert result.trajectory is not None
     assert result.trajectory.errors[0].ate_rmse_m < 1e-6
     strict = replace(settings, tolerance_ms=5.0)
@@ -149,19 +154,30 @@ def test_truth_of_another_size_takes_the_prediction_to_it(tmp_path: Path) -> Non
     assert result.protocols[0].frames[0].pixels == HEIGHT * WIDTH // 4
 
 
-@pytest.mark.parametrize('layout', ['clip', 'raw', 'odometry'])
-def test_kitti_layouts(tmp_path: Path, layout: str) -> None:
-    folder = getattr(kitti_fakes, f'write_{layout}')(tmp_path)
+STANDING = [(49.0, 8.4, 110.0, 0.0, 0.0, 0.0)] * 4
+
+
+@pytest.mark.parametrize('kind', ['KITTI raw drive', 'KITTI odometry sequence'])
+def test_kitti_layouts(tmp_path: Path, kind: str) -> None:
+    if kind == 'KITTI raw drive':
+        folder = write_raw_drive(tmp_path, STANDING)
+    else:
+        folder = write_odometry_sequence(tmp_path, np.tile(np.eye(4)[:3], (4, 1, 1)))
     source = open_evaluation_source(folder, TINY, tmp_path / 'work')
-    assert source.kind.startswith('KITTI')
+    assert source.kind == kind
+    assert source.pose_truth == 'poses of the recording'
     frames = list(source.open(Findings()))
-    assert len(frames) == source.count
-    assert frames[0].video.camera is not None
-    assert any(frame.truth_m is not None for frame in frames)
+    assert len(frames) == source.count == 4
+    for frame in frames:
+        assert frame.video.camera is not None
+        assert frame.truth_m is not None
+        assert np.nansum(frame.truth_m) == pytest.approx(10, abs=0.1)
+        assert frame.world_from_camera is not None
+        assert frame.readings.lidar is not None
 
 
 def test_benchmark_depth_beside_a_raw_drive_comes_first(tmp_path: Path) -> None:
-    folder = kitti_fakes.write_raw(tmp_path)
+    folder = write_raw_drive(tmp_path, STANDING)
     benchmark = folder / 'proj_depth' / 'groundtruth' / 'image_02'
     images = sorted((folder / 'image_02' / 'data').glob('*.png'))
     image = cv2.imread(str(images[0]))
@@ -197,9 +213,8 @@ def test_no_pose_file(tmp_path: Path, content: str) -> None:
 def test_nearest_stamp_with_little_memory() -> None:
     stream = ((stamp, stamp) for stamp in range(0, 100_000, 10))
     near = NearestStamped(stream, 4)
-    assert [near.find(stamp) for stamp in (0, 13, 15, 26, 99_000)] == [0, 10, None, None, 99_000][
-        :2
-    ] + [None, 30, 99_000]
+    found = [near.find(stamp) for stamp in (0, 13, 15, 26, 99_000)]
+    assert found == [0, 10, None, 30, 99_000]
     assert len(near._near) < 5
 
 
