@@ -42,7 +42,7 @@ def check_compressed_size(data: npt.NDArray[np.uint8], image_format: str) -> Non
     except (struct.error, IndexError):
         raise ImageError(
             f'cannot decode compressed image of {data.size} bytes (format {image_format!r}): it '
-            'ends before its size is stated'
+            'ends before what its header states'
         ) from None
     if max(width, height) > LARGEST_SIDE or width * height > LARGEST_PIXELS:
         raise ImageError(
@@ -52,7 +52,14 @@ def check_compressed_size(data: npt.NDArray[np.uint8], image_format: str) -> Non
 
 
 def _png(data: npt.NDArray[np.uint8]) -> tuple[int, int]:
+    """Also walk over the chunks: OpenCV takes memory for what a chunk claims to have."""
     width, height = struct.unpack('>II', data[16:24].tobytes())
+    place = len(PNG)
+    while place + 12 <= data.size:  # length, name, content, checksum
+        (length,) = struct.unpack('>I', data[place : place + 4].tobytes())
+        place += 12 + length
+        if place > data.size:
+            raise IndexError(place)
     return width, height
 
 

@@ -76,10 +76,10 @@ def test_a_small_file_cannot_claim_a_huge_image(data, claim):
 @pytest.mark.parametrize(
     ('data', 'words'),
     [
-        (KINDS['jpeg'][:10], 'ends before its size'),
-        (KINDS['png'][:20], 'ends before its size'),
-        (KINDS['bmp'][:20], 'ends before its size'),
-        (KINDS['webp'][:20], 'ends before its size'),
+        (KINDS['jpeg'][:10], 'ends before what its header states'),
+        (KINDS['png'][:20], 'ends before what its header states'),
+        (KINDS['bmp'][:20], 'ends before what its header states'),
+        (KINDS['webp'][:20], 'ends before what its header states'),
         (np.frombuffer(b'\xff\xd8\xff\xe0\x00\x00\x00\x00\x00\x00', np.uint8), 'ends before'),
         (np.frombuffer(b'II*\x00rest of a TIFF', np.uint8), 'no JPEG, PNG, BMP or WebP'),
     ],
@@ -87,3 +87,14 @@ def test_a_small_file_cannot_claim_a_huge_image(data, claim):
 def test_headers_that_say_nothing_are_refused(data, words):
     with pytest.raises(ImageError, match=words):
         decode_compressed(data, 'jpeg')
+
+
+def test_a_chunk_of_a_png_cannot_claim_more_than_the_file_has() -> None:
+    """OpenCV would take 3.3 GB for this file of 200 bytes."""
+    _, encoded = cv2.imencode('.png', np.zeros((8, 8), np.uint16))
+    data = np.asarray(encoded).reshape(-1).copy()
+    place = data.tobytes().index(b'IDAT') - 4
+    check_compressed_size(data, 'png')
+    data[place] = 0xC6
+    with pytest.raises(ImageError, match='ends before what its header states'):
+        check_compressed_size(data, 'png')
