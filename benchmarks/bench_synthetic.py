@@ -12,12 +12,14 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
 
 from gemdepth_ros.synthetic import INDOOR, VARIED, SyntheticDrive, WorldConfig
 
+FRAMES = (3, 6, 9, 12)
 KINDS: tuple[tuple[str, str, WorldConfig], ...] = (
     ('driving, default', 'driving', WorldConfig()),
     ('driving, everything varies', 'driving', VARIED),
@@ -35,26 +37,26 @@ def timed(task: Callable[[], object], device: str) -> float:
     return clock() - start
 
 
+def render(drive: SyntheticDrive) -> None:
+    """Render a few frames."""
+    for index in FRAMES:
+        drive.render(index)
+
+
 def measure(
     kind: str, config: WorldConfig, device: str, size: tuple[int, int], seeds: int
 ) -> tuple[float, float, float]:
     """Return seconds to build a world, mean frames/s, and frames/s of the slowest world."""
     built, rendered = [], []
     for seed in range(seeds):
-        worlds: list[SyntheticDrive] = []
-        built.append(
-            timed(
-                lambda seed=seed, worlds=worlds: worlds.append(
-                    SyntheticDrive(16, *size, seed, kind=kind, device=device, config=config)
-                ),
-                device,
-            )
-        )
-        drive = worlds[0]
+
+        def build(seed: int = seed) -> SyntheticDrive:
+            return SyntheticDrive(16, *size, seed, kind=kind, device=device, config=config)
+
+        drive = build()
         drive.render(0)  # first use of each operation
-        rendered.append(
-            timed(lambda drive=drive: [drive.render(index) for index in (3, 6, 9, 12)], device) / 4
-        )
+        built.append(timed(build, device))
+        rendered.append(timed(partial(render, drive), device) / len(FRAMES))
     return float(np.mean(built)), 1 / float(np.mean(rendered)), 1 / float(np.max(rendered))
 
 

@@ -48,7 +48,7 @@ class WorldConfig:
         tint: largest part by which the colour balance is off.
         noise: standard deviation of the sensor's noise, of full scale.
         blur_px: radius of the lens' blur [px], per 322 px of width.
-        shutter: part of the frame interval during which the shutter is open: motion blur.
+        shutter_s: time for which the shutter is open [s]: motion blur.
         dirt_share: chance of dirt on the lens.
     """
 
@@ -81,7 +81,7 @@ class WorldConfig:
     tint: float = 0.0
     noise: Range = (0.0, 0.0)
     blur_px: Range = (0.0, 0.0)
-    shutter: Range = (0.0, 0.0)
+    shutter_s: Range = (0.0, 0.0)
     dirt_share: float = 0.0
 
     def __post_init__(self) -> None:
@@ -151,7 +151,7 @@ VARIED = WorldConfig(
     tint=0.06,
     noise=(0.0, 0.02),
     blur_px=(0.2, 0.7),
-    shutter=(0.0, 0.4),
+    shutter_s=(0.0, 0.02),
     dirt_share=0.1,
 )
 """Everything varies: what a network is trained on."""
@@ -174,7 +174,7 @@ INDOOR = WorldConfig(
     tint=0.06,
     noise=(0.0, 0.025),
     blur_px=(0.2, 0.7),
-    shutter=(0.0, 0.5),
+    shutter_s=(0.0, 0.03),
     dirt_share=0.05,
 )
 """Rooms and corridors, seen by a robot."""

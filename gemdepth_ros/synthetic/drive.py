@@ -81,7 +81,7 @@ class SyntheticDrive:
         self._sensor = make_sensor(random, config)
         noise = Noise(random, self._device)
         self._dirt = make_dirt(random, config)
-        self._shutter = random.uniform(*config.shutter)
+        self._shutter_s = random.uniform(*config.shutter_s)
         self._shader = Shader(self._scene, noise, config.shadows, self._device)
         self._base_from_camera = np.linalg.inv(self.camera_from_base)
         self._world_from_scene = np.linalg.inv(self._scene_from_camera(0.0))
@@ -113,9 +113,9 @@ class SyntheticDrive:
         placed = self._placed(time_s)
         hits = self._hits(rays, pose, placed, time_s)
         light = self._shader.light(hits, placed, rays, pose, self.camera).view(3, *shape)
-        if self._shutter > 0:
-            flow = self._flow(hits, rays, time_s, self._shutter / self.frame_rate_hz)
-            light = motion_blurred(light, flow.float().view(2, *shape), 1.0)
+        if self._shutter_s > 0:
+            flow = self._flow(hits, rays, time_s, self._shutter_s)
+            light = motion_blurred(light, flow.float().view(2, *shape))
         if self._dirt is not None:
             light = self._dirt.on(light, time_s)
         image = self._sensor.develop(light, index, time_s)

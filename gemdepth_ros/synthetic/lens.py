@@ -16,16 +16,15 @@ _LONGEST = 0.06
 """Blur is cut off at this part of the image's width."""
 
 
-def motion_blurred(light: torch.Tensor, flow: torch.Tensor, shutter: float) -> torch.Tensor:
+def motion_blurred(light: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
     """Return the mean of an image along its motion, float32 [3, H, W].
 
     Args:
         light: linear light, float32 [3, H, W].
-        flow: float32 [2, H, W], to the next frame [px]; NaN: none.
-        shutter: part of the frame interval during which the shutter is open, its middle now.
+        flow: float32 [2, H, W], while the shutter is open, its middle now [px]; NaN: none.
     """
     height, width = light.shape[1:]
-    motion = torch.nan_to_num(flow) * shutter
+    motion = torch.nan_to_num(flow)
     length = torch.sqrt((motion * motion).sum(dim=0)).clamp_min(1e-6)
     motion = motion * (length.clamp_max(_LONGEST * width) / length)
     rows = torch.arange(height, device=light.device, dtype=torch.float32)[:, None]
