@@ -16,7 +16,8 @@ publishes its static transforms; with ``rviz`` RViz; with ``bag`` a player. Argu
     camera_info      its camera_info topic                                    (the rig's, or /camera/camera_info)
     odometry         wheel odometry topic, for grounding                      (odometry)
     lidar            LiDAR topic, for grounding                               (lidar/points)
-    imu              IMU topic, for grounding                                 (imu)
+    imu              IMU topic, for grounding; sets use_imu                   (imu)
+    sky_mask         topic of sky masks, for grounding                        (sky_mask)
     params_file      YAML file with the node's parameters                     (config/driving.yaml)
     profile          more parameters: a name in config/profiles, or a YAML file
     weights          a weights file, or a name that `gemdepth-ros weights list` shows

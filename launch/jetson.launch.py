@@ -15,7 +15,8 @@ Arguments:
     camera_info      its camera_info topic                                    (the rig's, or /camera/camera_info)
     odometry         wheel odometry topic, for grounding                      (odometry)
     lidar            LiDAR topic, for grounding                               (lidar/points)
-    imu              IMU topic, for grounding                                 (imu)
+    imu              IMU topic, for grounding; sets use_imu                   (imu)
+    sky_mask         topic of sky masks, for grounding                        (sky_mask)
     params_file      YAML file with the node's parameters                     (config/driving.yaml)
     profile          orin_nano, orin_nx, agx_orin or thor, or a YAML file; must be given
     weights          a weights file, or a name that `gemdepth-ros weights list` shows

@@ -1,10 +1,12 @@
-"""Play a bag through the depth node and record what it gives, then evaluate it.
+"""Play a bag through the depth node and record what it gives, then score it.
 
     ros2 launch gemdepth_ros replay.launch.py bag:=drive.mcap weights:=gemdepth-vitl output:=drive_depth
 
 Starts the depth node, a recorder of its outputs, and a player, which begins when both listen. After
-the last image it waits ``settle`` seconds, ends the recording, runs ``gemdepth-ros evaluate`` on the
-two bags where the package has that command, and ends. Arguments:
+the last image it waits ``settle`` seconds and ends the recording. With ``report`` it then runs
+``gemdepth-ros evaluate --through-ros`` with the same settings, which plays the bag a second time to a
+node of its own and writes <output>_report. A slow network passes images over, as live: lower bag_rate.
+Arguments:
 
     cameras          names of the cameras, by commas; none: all of the rig, or one without a name
     namespace        namespace of the node; of several cameras: of their own namespaces
@@ -14,7 +16,8 @@ two bags where the package has that command, and ends. Arguments:
     camera_info      its camera_info topic                                    (the rig's, or /camera/camera_info)
     odometry         wheel odometry topic, for grounding                      (odometry)
     lidar            LiDAR topic, for grounding                               (lidar/points)
-    imu              IMU topic, for grounding                                 (imu)
+    imu              IMU topic, for grounding; sets use_imu                   (imu)
+    sky_mask         topic of sky masks, for grounding                        (sky_mask)
     params_file      YAML file with the node's parameters                     (config/driving.yaml)
     profile          more parameters: a name in config/profiles, or a YAML file
     weights          a weights file, or a name that `gemdepth-ros weights list` shows
@@ -37,7 +40,7 @@ two bags where the package has that command, and ends. Arguments:
     bag_rate         2.0 plays twice as fast as recorded                      (1.0)
     output           folder of the new bag; one that is there is replaced     (replay)
     settle           pause after the last image, for the last results [s]     (5.0)
-    report           evaluate the new bag when all is recorded                (true)
+    report           then score the bag: a folder beside the new bag          (true)
 
 What has no default keeps the value of the rig, of ``profile`` or of ``params_file``, in this order,
 unless it is given.

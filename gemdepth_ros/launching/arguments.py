@@ -71,7 +71,8 @@ TOPICS = (
     (Argument('camera_info', 'its camera_info topic'), 'camera_info', '/camera/camera_info'),
     (Argument('odometry', 'wheel odometry topic'), 'odometry', ''),
     (Argument('lidar', 'LiDAR topic'), 'lidar/points', ''),
-    (Argument('imu', 'IMU topic'), 'imu', ''),
+    (Argument('imu', 'IMU topic; use_imu is then true'), 'imu', ''),
+    (Argument('sky_mask', 'topic of sky masks'), 'sky_mask', ''),
 )  # fmt: skip
 FILES = (
     Argument('params_file', "YAML file with the node's parameters", '{share}/config/driving.yaml'),
@@ -133,7 +134,7 @@ TOOLS = (
 REPLAY = (
     Argument('output', "folder of the new bag with the node's outputs", 'replay'),
     Argument('settle', 'pause after the last image, for the last results [s]', '5.0', kind=float),
-    _flag('report', 'evaluate the new bag when all is recorded', 'true'),
+    _flag('report', 'then score the bag with the same settings: output_report', 'true'),
 )
 DRIVING = (
     *WHERE,
@@ -161,6 +162,8 @@ def node_parameters(texts: Mapping[str, str]) -> dict[str, Value]:
         raise ConfigError(
             f'grounding:={unknown[0]} is no source; choose from {", ".join(GROUNDING_SOURCES)}'
         )
+    if texts.get('imu'):
+        values['use_imu'] = True
     sources = GROUNDING_SOURCES if named else ()
     return values | {f'grounding.{name}.enabled': name in named for name in sources}
 

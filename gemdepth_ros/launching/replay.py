@@ -19,12 +19,12 @@ from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown, matches_action
 from launch.events.process import SignalProcess
 
-from gemdepth_ros.cli.main import COMMANDS
 from gemdepth_ros.errors import ConfigError
 from gemdepth_ros.launching import actions
 from gemdepth_ros.launching.arguments import DRIVING, REPLAY, checked
 from gemdepth_ros.launching.cameras import CameraNode
 from gemdepth_ros.launching.description import nodes_and_frames
+from gemdepth_ros.launching.report import report_words
 
 ARGUMENTS = (*(argument for argument in DRIVING if argument.name != 'rviz'), *REPLAY)
 BY_NAME = {argument.name: argument for argument in ARGUMENTS}
@@ -78,15 +78,6 @@ def recorder_words(nodes: list[CameraNode], output: str) -> list[str]:
             '/diagnostics']  # fmt: skip
 
 
-def report_words(texts: Mapping[str, str], nodes: list[CameraNode]) -> list[str]:
-    """Return the arguments of ``gemdepth-ros`` that evaluate the new bag; none without command."""
-    wanted = checked(BY_NAME['report'], texts)
-    known = any(entry.name == 'evaluate' for entry in COMMANDS)
-    if not (wanted and known) or len(nodes) != 1:
-        return []
-    return ['evaluate', texts['output'], '--ground-truth', texts['bag']]
-
-
 def _when(process: Any, react: Any) -> Any:
     return RegisterEventHandler(
         OnProcessExit(target_action=process, on_exit=lambda event, _context: react(event))
@@ -104,7 +95,9 @@ def _after_play(event: Any, recorder: Any, settle_s: float) -> list[Any]:
 def _after_recording(event: Any, texts: Mapping[str, str], nodes: list[CameraNode]) -> list[Any]:
     if event.returncode:
         return _end(f'the recorder ended with exit code {event.returncode}')
-    words = report_words(texts, nodes)
+    rate = checked(BY_NAME['bag_rate'], texts)
+    wanted = checked(BY_NAME['report'], texts)
+    words = report_words(texts['bag'], texts['output'], rate, nodes) if wanted else []
     if not words:
         return _end(f'recorded {texts["output"]}')
     report = actions.command('report', *words)

@@ -18,8 +18,11 @@ launch_ros = pytest.importorskip('launch_ros.actions')
 utilities = pytest.importorskip('launch_ros.utilities')
 pytestmark = pytest.mark.ros
 
+from gemdepth_ros.cli.main import build_parser  # noqa: E402
 from gemdepth_ros.errors import ConfigError  # noqa: E402
 from gemdepth_ros.launching.arguments import GROUNDING_SOURCES, PARAMETERS, TOPICS  # noqa: E402
+from gemdepth_ros.launching.cameras import camera_nodes  # noqa: E402
+from gemdepth_ros.launching.report import report_words  # noqa: E402
 
 REPO = Path(__file__).parents[2]
 FILES = sorted((REPO / 'launch').glob('*.launch.py'))
@@ -256,6 +259,25 @@ def test_replay_plays_records_and_waits_for_both() -> None:
     assert len(handlers) == 2
     with pytest.raises(ConfigError, match='bag:=PATH is missing'):
         performed(REPLAY)
+
+
+def test_the_report_runs_with_the_settings_of_the_node() -> None:
+    profile = str(REPO / 'config' / 'profiles' / 'orin_nx.yaml')
+    module = load(REPLAY)
+    texts = {
+        argument.name: argument.default_value[0].text if argument.default_value else ''
+        for argument in module.generate_launch_description().get_launch_arguments()
+    } | {'bag': 'in.mcap', 'profile': profile, 'grounding': 'ground_plane', 'camera_height': '1.5'}
+    (node,) = camera_nodes(texts, None, REPO)
+    words = report_words('in.mcap', 'out/', 0.5, [node])
+    arguments = build_parser('evaluate').parse_args(words)
+    assert arguments.through_ros
+    assert (arguments.play_rate, str(arguments.output)) == (0.5, 'out_report')
+    assert (arguments.preset, arguments.mode, arguments.input_size) == ('vitl', 'causal', 266)
+    assert 'mounting.height_m=1.5' in words
+    assert 'grounding.ground_plane.enabled=true' in words
+    assert 'products.cloud_decimation=4' in words  # the profile's, after driving.yaml's 2
+    assert report_words('in.mcap', 'out', 1.0, [node, node]) == []
 
 
 def test_driving_sets_the_transport_profile(monkeypatch: pytest.MonkeyPatch) -> None:
