@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -16,12 +18,28 @@ from ros_harness import SECOND, wait_for  # noqa: E402
 
 NETWORK_S, RATE_HZ, SECONDS = 0.3, 60, 4
 OVERHEAD_MS = 15  # of the node itself
-SLACK_MS = 100  # a machine that tests run on does other things, too
+SLACK_MS = 50  # a machine that tests run on does other things, too
+
+
+@dataclass
+class Begin:
+    """An image's number when the network began with it, and how many had arrived."""
+
+    number: int
+    arrived: int
 
 
 def test_latency_is_the_networks_and_one_frame(world):
     bench = Bench(world, RELATIVE, delay_s=NETWORK_S)
-    start = bench.stamp_ns
+    start, began = bench.stamp_ns, []
+    process = bench.pipeline.process
+
+    def observed(frame, *arguments):
+        number = round((frame.stamp_ns - start) * RATE_HZ / SECOND)
+        began.append(Begin(number, bench.counts.received))
+        return process(frame, *arguments)
+
+    bench.pipeline.process = observed
     next_s = time.monotonic()
     count = RATE_HZ * SECONDS
     for number in range(count):
@@ -38,10 +56,15 @@ def test_latency_is_the_networks_and_one_frame(world):
     assert counts.lost <= counts.dropped
     assert sum(f.dropped_before for f in bench.pipeline.frames) == counts.dropped
     status = bench.status()
-    limit = 1e3 * (NETWORK_S + 1 / RATE_HZ)
-    assert status.latency_p50_ms <= limit + OVERHEAD_MS
-    assert status.latency_p99_ms <= limit + SLACK_MS
+    # When the network begins with an image, at most one newer has arrived (while it was decoded).
+    newer = [f.arrived - f.number for f in began]
+    assert np.median(newer) <= 1, newer
+    if os.getloadavg()[0] <= os.cpu_count():  # else milliseconds say nothing about the node
+        limit = 1e3 * (NETWORK_S + 1 / RATE_HZ) + OVERHEAD_MS
+        assert status.latency_p50_ms <= limit
+        assert status.latency_p99_ms <= limit + SLACK_MS
     stamps = np.array(bench.listener.stamps(f'{NODE}/relative/depth'))
     assert (np.diff(stamps) > 0).all()
     assert stamps[-1] == start + count * SECOND // RATE_HZ, 'the last image has an answer'
-    assert 'lower streaming.input_size' in bench.diagnosis().message
+    said = [m.status[0].message for m in bench.listener.messages['/diagnostics']]
+    assert any('lower streaming.input_size' in text for text in said)
