@@ -34,6 +34,7 @@ COMMANDS = (
         'gemdepth_ros.cli.reconstruct',
         'a coloured point cloud (PLY) of a recording',
     ),
+    Command('report', 'gemdepth_ros.cli.report', 'results of evaluate as an HTML page'),
     Command('preview', 'gemdepth_ros.cli.preview', 'a video of images and their depth'),
     Command(
         'evaluate', 'gemdepth_ros.cli.evaluate', 'how good depth and motion of a recording are'

@@ -16,7 +16,6 @@ pytest.importorskip('jinja2', reason='reports need Jinja2')
 pytest.importorskip('plotly', reason='reports need plotly')
 
 from gemdepth_ros.errors import BagError, ConfigError, DependencyError
-from gemdepth_ros.evaluation.differences import differences
 from gemdepth_ros.evaluation.report.comparison import comparison_page, write_comparison
 from gemdepth_ros.evaluation.report.of_result import report_page, write_report
 from gemdepth_ros.evaluation.report.page import render
@@ -97,32 +96,6 @@ def test_unknown_numbers_are_dashes() -> None:
 def test_the_same_result_is_the_same_page() -> None:
     pages = [render(report_page(report_results.full_result(), [])) for _ in range(2)]
     assert pages[0] == pages[1]
-
-
-def test_differences_have_the_right_sign() -> None:
-    good, bad = report_results.full_result(0, 0.05), report_results.full_result(1, 0.15)
-    found = {(d.protocol, d.metric): d for d in differences(good, bad)}
-    assert found['vda', 'abs_rel'].verdict == 'worse'
-    assert found['vda', 'abs_rel'].interval.mean > 0.05
-    assert found['vda', 'delta1'].verdict == 'worse'
-    assert found['vda', 'delta1'].interval.mean < 0
-    assert {d.verdict for d in differences(good, good)} == {'open'}
-    back = {(d.protocol, d.metric): d for d in differences(bad, good)}
-    assert back['vda', 'abs_rel'].verdict == 'better'
-
-
-def test_only_common_frames_are_compared() -> None:
-    whole = report_results.full_result()
-    frames = whole.protocols[0].frames[10:40]
-    part = dataclasses.replace(
-        whole, protocols=(dataclasses.replace(whole.protocols[0], frames=frames),), temporal=()
-    )
-    assert {d.interval.frames for d in differences(whole, part)} == {30}
-    moved = tuple(dataclasses.replace(f, stamp_ns=f.stamp_ns + 1) for f in frames)
-    none = dataclasses.replace(
-        part, protocols=(dataclasses.replace(part.protocols[0], frames=moved),)
-    )
-    assert differences(whole, none) == ()
 
 
 def test_a_comparison_shows_runs_baselines_and_intervals() -> None:

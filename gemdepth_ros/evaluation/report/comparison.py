@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from gemdepth_ros.errors import ConfigError
-from gemdepth_ros.evaluation.differences import Difference, differences
+from gemdepth_ros.evaluation.comparison import ComparedFigure, Comparison, compare_results
 from gemdepth_ros.evaluation.report.figures import (
     DistanceError,
     difference_name,
@@ -23,6 +23,8 @@ from gemdepth_ros.evaluation.report.series import over_time
 from gemdepth_ros.evaluation.report.tables import DEPTH_COLUMNS, number
 from gemdepth_ros.evaluation.result import EvaluationResult, ProtocolResult
 
+LEFT_OUT = ('sq_rel', 'rmse_log', 'delta2', 'delta3')  # they say what the others say
+VERDICTS = {'better': 'better', 'worse': 'worse', 'equal': 'open'}
 MIN_RUNS, MAX_RUNS = 2, 6  # as many as there are colours that can be told apart
 
 Runs = Sequence[tuple[str, EvaluationResult]]
@@ -55,7 +57,8 @@ def comparison_page(runs: Runs) -> Page:
     if len(set(names)) < len(names):
         raise ConfigError(f'results to compare need different names, got {", ".join(names)}')
     base_name, base = runs[0]
-    found = {name: differences(base, result) for name, result in runs[1:]}
+    compared = {name: compare_results(base, result) for name, result in runs[1:]}
+    found = {name: _shown(item) for name, item in compared.items()}
     protocols = [p.name for p in base.protocols if all(r.protocol(p.name) for _, r in runs)]
     if not protocols and not any(found.values()):
         raise ConfigError(
@@ -67,7 +70,7 @@ def comparison_page(runs: Runs) -> Page:
     return Page(
         title='Comparison',
         subtitle=f'{", ".join(names[1:])} against {base_name}',
-        warnings=tuple(_warnings(runs)),
+        warnings=tuple(_warnings(runs, compared)),
         tables=tuple(tables),
         figures=tuple(_figures(runs, protocols, found)),
     )
@@ -95,19 +98,28 @@ def _cells(protocol: ProtocolResult) -> tuple[str, ...]:
     return tuple(number(getattr(protocol.mean, key), d) for key, _, d, _ in DEPTH_COLUMNS)
 
 
-def _difference_table(base: str, name: str, items: tuple[Difference, ...]) -> Table:
+def _shown(comparison: Comparison) -> tuple[ComparedFigure, ...]:
+    """Return the figures that are means over frames, the usual ones of each protocol."""
+    return tuple(
+        item
+        for item in comparison.figures
+        if item.verdict != 'unknown' and item.name.partition('.')[2] not in LEFT_OUT
+    )
+
+
+def _difference_table(base: str, name: str, items: tuple[ComparedFigure, ...]) -> Table:
     rows = tuple(
         Row(
             difference_name(item),
             (
                 f'{item.first:.4f}',
                 f'{item.second:.4f}',
-                f'{item.interval.mean:+.4f}',
-                f'{item.interval.low:+.4f} … {item.interval.high:+.4f}',
-                item.verdict,
-                str(item.interval.frames),
+                f'{item.difference.mean:+.4f}',
+                f'{item.difference.low:+.4f} … {item.difference.high:+.4f}',
+                VERDICTS[item.verdict],
+                str(item.difference.frames),
             ),
-            baseline=item.verdict == 'open',
+            baseline=item.verdict == 'equal',
         )
         for item in items
     )
@@ -147,7 +159,7 @@ def _other_table(runs: Runs) -> Table:
 
 
 def _figures(
-    runs: Runs, protocols: list[str], found: dict[str, tuple[Difference, ...]]
+    runs: Runs, protocols: list[str], found: dict[str, tuple[ComparedFigure, ...]]
 ) -> Iterator[Figure]:
     if any(found.values()):
         caption = (
@@ -185,13 +197,12 @@ def _protocol_figures(runs: Runs, protocol: str) -> Iterator[Figure]:
         yield Figure(f'distance-{protocol}', f'Error by distance, “{protocol}”', figure)
 
 
-def _warnings(runs: Runs) -> Iterator[str]:
+def _warnings(runs: Runs, compared: dict[str, Comparison]) -> Iterator[str]:
     untrained = [name for name, result in runs if not result.system.trained]
     if untrained:
         yield f'Random weights (untrained), figures without meaning: {", ".join(untrained)}.'
-    sources = sorted({Path(result.source.path).name for _, result in runs})
-    if len(sources) > 1:
-        yield f'The runs have different sources: {", ".join(sources)}.'
+    for name, item in compared.items():
+        yield from (f'{name} against {runs[0][0]}: {line}' for line in item.differences)
 
 
 def _origin_table(runs: Runs) -> Table:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gemdepth_ros.evaluation.differences import Difference
+from gemdepth_ros.evaluation.comparison import ComparedFigure
 from gemdepth_ros.evaluation.report.series import thin
 from gemdepth_ros.evaluation.report.theme import (
     COLOURS,
@@ -20,7 +20,7 @@ from gemdepth_ros.evaluation.report.theme import (
 from gemdepth_ros.interfaces import Float64Array
 
 MAX_BINS = 60
-METRIC_TITLES = {'abs_rel': 'AbsRel', 'rmse': 'RMSE [m]', 'silog': 'SILog', 'delta1': 'δ1'}
+METRIC_TITLES = {'abs_rel': 'AbsRel', 'rmse': 'RMSE [m]', 'delta1': 'δ1'}
 MARKERS = ('circle', 'square', 'diamond', 'triangle-up', 'cross', 'x')
 
 
@@ -229,13 +229,15 @@ def _mark_percentiles(figure: Any, values: Float64Array, index: int, runs: int) 
         )
 
 
-def difference_name(item: Difference) -> str:
-    """Return what a difference is about, for people."""
-    name = METRIC_TITLES.get(item.metric, item.metric.replace('_', ' '))
-    return f'{name}, “{item.protocol}”' if item.protocol else name
+def difference_name(item: ComparedFigure) -> str:
+    """Return what a compared figure is, for people."""
+    first, _, rest = item.name.partition('.')
+    if rest in METRIC_TITLES:
+        return f'{METRIC_TITLES[rest]}, “{first}”'
+    return f'{first.replace("_", " ")} ({rest}) [%]' if rest else first
 
 
-def forest(runs: dict[str, tuple[Difference, ...]]) -> Any:
+def forest(runs: dict[str, tuple[ComparedFigure, ...]]) -> Any:
     """Return differences with their intervals, in per cent; left of 0 is better.
 
     Args:
@@ -247,10 +249,10 @@ def forest(runs: dict[str, tuple[Difference, ...]]) -> Any:
     figure.update_layout(hovermode='closest')
     for index, (name, items) in enumerate(runs.items()):
         shown = [item for item in items if item.first != 0]
-        signs = np.array([-1.0 if item.larger_is_better else 1.0 for item in shown])
+        signs = np.array([-1.0 if item.higher_is_better else 1.0 for item in shown])
         parts = 100 * signs / np.array([abs(item.first) for item in shown])
-        mean = parts * np.array([item.interval.mean for item in shown])
-        ends = parts * np.array([[i.interval.low, i.interval.high] for i in shown]).T
+        mean = parts * np.array([item.difference.mean for item in shown])
+        ends = parts * np.array([[i.difference.low, i.difference.high] for i in shown]).T
         colour = COLOURS[(index + 1) % len(COLOURS)]
         figure.add_scatter(
             x=mean,
