@@ -179,20 +179,24 @@ def _views(contents: Contents, region: Region) -> list[DepthView]:
 def _temporal(
     records: RecordStore, contents: Contents, views: list[DepthView], notes: list[str]
 ) -> list[AlignmentScorer]:
-    metric = [view for view in views if view.metres]
-    if contents.true_poses > 1 and metric:
-        return [AlignmentScorer('tae', view) for view in metric]
+    in_metres = [view for view in views if view.metres]
+    if contents.true_poses > 1 and in_metres:
+        return [AlignmentScorer('tae', view) for view in in_metres]
     if contents.own_poses < 2:
         notes.append('no poses: consistency over time is not evaluated')
         return []
-    if contents.metric and contents.own_metric == contents.own_poses:
+    if contents.metric > 1 and contents.own_metric > 1:
         return [AlignmentScorer('self_consistency', views[0], own=True)]
     relative = relative_view()
-    factor = fitted_factor(records, relative)
+    metric = 2 * contents.own_metric > contents.own_poses
+    factor = fitted_factor(records, relative, own_metric=metric)
     if math.isnan(factor):
         notes.append('no two neighbouring frames have own poses: no self-consistency')
         return []
-    return [AlignmentScorer('self_consistency', relative, own=True, factor=factor)]
+    scorer = AlignmentScorer(
+        'self_consistency', relative, own=True, factor=factor, own_metric=metric
+    )
+    return [scorer]
 
 
 def _trajectory(

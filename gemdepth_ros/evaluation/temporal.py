@@ -29,12 +29,20 @@ class AlignmentScorer:
         view: which depth.
         own: along own poses instead of true ones.
         factor: on the translations of own poses.
+        own_metric: which own poses count: those in metres, or the others.
     """
 
     def __init__(
-        self, name: str, view: DepthView, *, own: bool = False, factor: float = 1.0
+        self,
+        name: str,
+        view: DepthView,
+        *,
+        own: bool = False,
+        factor: float = 1.0,
+        own_metric: bool = True,
     ) -> None:
         self._name, self._view, self._own, self._factor = name, view, own, factor
+        self._own_metric = own_metric
         self._measure: TemporalAlignment | None = None
         self._stamps_ns: list[int] = []
         self._values: list[float] = []
@@ -43,6 +51,8 @@ class AlignmentScorer:
         """Take the next frame; one without depth or pose breaks the chain."""
         depth = self._view.depth(record)
         pose = record.own_from_camera if self._own else record.world_from_camera
+        if self._own and record.own_metric != self._own_metric:
+            pose = None
         if self._measure is None:
             self._measure = TemporalAlignment(record.matrix)
         if depth is None or pose is None:
@@ -110,13 +120,18 @@ def stands_still(world_from_first: Float64Array, world_from_second: Float64Array
     return float(np.linalg.norm(step[:3, 3])) <= STILL_STEP_M and turn <= STILL_TURN_RAD
 
 
-def fitted_factor(store: RecordStore, view: DepthView) -> float:
+def fitted_factor(store: RecordStore, view: DepthView, *, own_metric: bool = False) -> float:
     """Return the factor on own translations under which own depth agrees best with itself.
 
     Relative depth and own translations have units of their own. The factor is searched over eight
     decades on evenly spaced pairs of thinned maps; NaN where no pair has own poses.
+
+    Args:
+        store: the records.
+        view: which depth.
+        own_metric: which own poses count: those in metres, or the others.
     """
-    pairs = _search_pairs(store, view)
+    pairs = _search_pairs(store, view, own_metric)
     if not pairs:
         return math.nan
 
@@ -135,12 +150,16 @@ def fitted_factor(store: RecordStore, view: DepthView) -> float:
 _Thinned = tuple[Float64Array, Float64Array, Float64Array]
 
 
-def _search_pairs(store: RecordStore, view: DepthView) -> list[tuple[_Thinned, _Thinned]]:
+def _search_pairs(
+    store: RecordStore, view: DepthView, own_metric: bool
+) -> list[tuple[_Thinned, _Thinned]]:
     numbers = np.unique(np.linspace(0, max(len(store) - 2, 0), SEARCH_PAIRS).astype(int))
     pairs = []
     for number in numbers.tolist() if len(store) > 1 else ():
         first, second = store.read(number), store.read(number + 1)
         if second.lost or second.reset:
+            continue
+        if not first.own_metric == second.own_metric == own_metric:
             continue
         thinned = _thinned(first, view), _thinned(second, view)
         if thinned[0] is not None and thinned[1] is not None:

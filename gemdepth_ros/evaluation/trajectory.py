@@ -47,16 +47,18 @@ class TrajectoryScorer:
         """
         if len(self._true) < MIN_POSES:
             return None, ()
-        true, estimated = np.stack(self._true), np.stack(self._estimated)
-        metric = all(self._metric)
+        metric = sum(self._metric) >= MIN_POSES
+        used = np.array(self._metric) if metric else ~np.array(self._metric)
         notes: list[str] = []
-        if any(self._metric) and not metric:
-            # A unit that changes on the way makes two trajectories, not one.
-            first = self._metric.index(True)
+        if not used.all():
+            # Metres begin when grounding has seen enough; two units are no one trajectory.
             notes.append(
-                f'own poses are metric in {sum(self._metric)} of {len(true)} frames only (from '
-                f'frame {first} on at the earliest): the trajectory mixes units'
+                f'trajectory: the {int((~used).sum())} of {len(used)} frames whose poses are '
+                f'{"not in metres" if metric else "in metres"} are left out'
             )
+        true, estimated = np.stack(self._true)[used], np.stack(self._estimated)[used]
+        if len(true) < MIN_POSES:
+            return None, tuple(notes)
         aligned = [_align(estimated, true, with_scale=True)]
         if metric:
             aligned.insert(0, _align(estimated, true, with_scale=False))
@@ -66,7 +68,7 @@ class TrajectoryScorer:
         relative = segment_errors(judged, true)
         path_m = float(path_distances(true[:, :3, 3])[-1])
         if not relative.segments:
-            notes.append(f'KITTI t_rel and r_rel need a path longer than {path_m:.1f} m')
+            notes.append(f'the true path of {path_m:.1f} m is too short for t_rel and r_rel')
         return TrajectoryResult(
             frames=len(true),
             path_m=path_m,
@@ -77,7 +79,7 @@ class TrajectoryScorer:
             r_rel_deg_per_m=relative.rotation_deg_per_m,
             lengths_m=relative.lengths_m,
             scaled=not metric,
-            stamps_ns=tuple(self._stamps_ns),
+            stamps_ns=tuple(np.array(self._stamps_ns)[used].tolist()),
             estimated_m=_positions(aligned[0].poses),
             true_m=_positions(true),
             plotted_alignment=aligned[0].errors.alignment,

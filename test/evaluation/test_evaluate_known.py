@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -186,3 +188,17 @@ def test_without_any_truth_consistency_remains(bag: Path, tmp_path: Path) -> Non
     assert score.pairs == FRAMES - 1
     assert math.isnan(score.translation_factor)
     assert any('true depth' in note for note in result.notes)
+
+
+def test_a_bag_of_ros_1(tmp_path: Path) -> None:
+    write_bag(tmp_path / 'two', 5)
+    words = ['--src', str(tmp_path / 'two'), '--dst', str(tmp_path / 'one.bag')]
+    subprocess.run(
+        [sys.executable, '-m', 'rosbags.convert', *words, '--dst-version', '1'],
+        check=True,
+        capture_output=True,
+    )
+    result = evaluate_source(tmp_path / 'one.bag', TINY, tmp_path / 'out', make_predictor=known())
+    assert result.source.kind == 'rosbag ros1'
+    assert figures(result, 'metric') == (0, 0, 1)
+    assert (result.truth.depth_frames, result.truth.pose_frames) == (5, 5)

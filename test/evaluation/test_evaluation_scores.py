@@ -378,6 +378,29 @@ def test_trajectory_without_metres_is_scaled_only() -> None:
     assert result.scaled
 
 
+def test_metres_that_begin_late_make_the_trajectory() -> None:
+    scorer = TrajectoryScorer()
+    for index in range(20):
+        own = true_pose(index)
+        own[:3, 3] /= 1 if index >= 5 else 3
+        scorer.add(record(index, own_from_camera=own, own_metric=index >= 5))
+    result, notes = scorer.result()
+    assert result is not None
+    assert (result.metric, result.frames) == (True, 15)
+    assert result.errors[0].ate_rmse_m == pytest.approx(0, abs=1e-9)
+    assert result.stamps_ns[0] == 500_000_000
+    assert any('the 5 of 20 frames' in note for note in notes)
+
+
+def test_self_consistency_takes_one_unit_only() -> None:
+    scorer = AlignmentScorer('self_consistency', metric_view(80.0), own=True)
+    for index in range(6):
+        scorer.add(wall(index) if index >= 2 else wall(index, own_metric=False))
+    result = scorer.result()
+    assert result is not None
+    assert result.pairs == 3
+
+
 def test_a_straight_line_is_aligned_by_its_first_pose() -> None:
     scorer = TrajectoryScorer()
     for index in range(20):

@@ -81,6 +81,8 @@ class Replay:
         self._settings = settings
         self._region = Region(settings.crop, settings.max_depth_m, settings.min_depth_m)
         self._observer, self._progress = observer, progress
+        given = (source.count, settings.max_frames)
+        self._expected = min((count for count in given if count is not None), default=None)
         self.counts = ReplayCounts()
         self.images = ImageShelf(space.work / 'images', settings.samples)
 
@@ -121,7 +123,7 @@ class Replay:
                 self.counts.width, self.counts.height = frame.video.width, frame.video.height
             self.counts.last_ns = frame.video.stamp_ns
             if self._progress is not None:
-                self._progress(self.counts.findings.frames, self._source.count)
+                self._progress(self.counts.findings.frames, self._expected)
             if number < done:
                 self.images.offer(None)
                 continue
