@@ -167,6 +167,21 @@ def test_bits_repeat_whatever_was_rendered_before(kind: str, config: WorldConfig
     np.testing.assert_array_equal(forward.flow(2), backward.flow(2))
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA device')
+@pytest.mark.parametrize(('kind', 'config'), [('driving', VARIED), ('indoor', INDOOR)])
+def test_a_gpu_shows_the_same_world_and_repeats_its_bits(kind: str, config: WorldConfig) -> None:
+    frames = [
+        SyntheticDrive(6, 60, 196, 3, kind=kind, device=device, config=config).render(4)
+        for device in ('cpu', 'cuda', 'cuda')
+    ]
+    there, here = frames[0].depth_m, frames[1].depth_m
+    with np.errstate(invalid='ignore'):
+        same = (np.abs(here - there) < 1e-5 * there) | (here == there)
+    assert same.mean() > 0.999
+    np.testing.assert_array_equal(frames[1].image_rgb, frames[2].image_rgb)
+    np.testing.assert_array_equal(frames[1].depth_m, frames[2].depth_m)
+
+
 def test_random_drives_differ_in_everything() -> None:
     drives = [random_drive(seed, 4, 16, 48) for seed in range(25)]
     heights = [drive.camera_height_m for drive in drives]
