@@ -20,7 +20,7 @@ FLAGS = (
     *('--disable-background-networking', '--disable-component-update', '--disable-sync'),
     *('--disable-extensions', '--force-device-scale-factor=1', '--remote-debugging-pipe'),
 )
-TIMEOUT_S = 60.0
+TIMEOUT_S = 240.0  # the machine may be busy
 
 
 def find_chromium() -> str | None:

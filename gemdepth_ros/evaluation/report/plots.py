@@ -134,7 +134,7 @@ def _scale(result: EvaluationResult) -> Iterator[Figure]:
             'predicted / true depth',
         )
         caption = (
-            f'Of {result.scale.depth}. The band is the spread over the pixels of a frame '
+            f'Depth: {result.scale.depth}. The band is the spread over the pixels of a frame '
             '(one standard deviation).'
         )
         yield Figure('depth-ratio', 'Depth against truth over time', figure, caption)
