@@ -8,7 +8,7 @@ from typing import Any, Literal
 from gemdepth_ros.errors import ConfigError
 from gemdepth_ros.model.config import MAX_FRAMES, PATCH_SIZE
 
-Alignment = Literal['median', 'least_squares']
+Alignment = Literal['median', 'least_squares', 'none']
 TranslationUnit = Literal['first_depth', 'largest']
 Precision = Literal['auto', 'float32', 'bfloat16']
 
@@ -155,7 +155,8 @@ class LossConfig:
     """Weights of the losses; ``training.losses`` has the equations.
 
     Attributes:
-        alignment: how prediction and truth are brought to one scale and shift per clip.
+        alignment: how prediction and truth are brought to one scale and shift per clip; 'none':
+            they are compared as they are, the truth in units of its first frame's mean.
         spatial: weight of the scale-and-shift-invariant loss.
         gradient: weight of its gradient matching.
         gradient_scales: resolutions of the gradient matching, each half the one before.
@@ -192,10 +193,6 @@ class LossConfig:
         for name, value in vars(self).items():
             if name != 'alignment' and value < 0:
                 raise ConfigError(f'losses.{name} must be >= 0, got {value}')
-        if self.alignment not in ('median', 'least_squares'):
-            raise ConfigError(
-                f"losses.alignment must be 'median' or 'least_squares', got {self.alignment!r}"
-            )
         for name in ('huber', 'gradient_scales'):
             if getattr(self, name) <= 0:
                 raise ConfigError(f'losses.{name} must be > 0, got {getattr(self, name)}')
@@ -203,10 +200,12 @@ class LossConfig:
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """AdamW with warm-up and cosine decay.
+    """Optimiser with warm-up and cosine decay.
 
     Attributes:
-        learning_rate: the largest.
+        kind: 'adamw', or 'muon' for matrices beside AdamW for the rest.
+        learning_rate: the largest of AdamW.
+        matrix_rate: the largest of Muon.
         final_share: the learning rate at the end, as a part of the largest.
         warmup_steps: steps of linear growth from 0.
         beta2: decay of the squared gradients' mean.
@@ -215,7 +214,9 @@ class OptimizerConfig:
         ema_decay: of the weights' running mean, which is what is exported.
     """
 
-    learning_rate: float = 1e-3
+    kind: Literal['adamw', 'muon'] = 'adamw'
+    learning_rate: float = 3e-4
+    matrix_rate: float = 2e-3
     final_share: float = 0.01
     warmup_steps: int = 100
     beta2: float = 0.98
@@ -224,7 +225,7 @@ class OptimizerConfig:
     ema_decay: float = 0.998
 
     def __post_init__(self) -> None:
-        for name in ('learning_rate', 'clip_norm'):
+        for name in ('learning_rate', 'matrix_rate', 'clip_norm'):
             if not getattr(self, name) > 0:
                 raise ConfigError(f'optimizer.{name} must be > 0, got {getattr(self, name)}')
         for name in ('beta2', 'ema_decay'):

@@ -163,7 +163,11 @@ def _folder_of(folder: Path, seed: int) -> Path:
 
 
 def _render_to(folder: Path, data: DataConfig, seed: int) -> None:
-    sequence = render_sequence(data, seed)
+    write_sequence(folder, seed, render_sequence(data, seed))
+
+
+def write_sequence(folder: Path, seed: int, sequence: Sequence) -> None:
+    """Write a sequence's folder in one piece: it is there as a whole or not at all."""
     target = _folder_of(folder, seed)
     part = target.with_name(f'{target.name}.part{os.getpid()}')
     shutil.rmtree(part, ignore_errors=True)

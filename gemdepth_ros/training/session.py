@@ -23,7 +23,7 @@ from gemdepth_ros.training.network import TrainedNetwork
 from gemdepth_ros.training.processes import Processes, join, leave
 from gemdepth_ros.training.record import RunLog
 from gemdepth_ros.training.sequences import open_sequences, seeds_of
-from gemdepth_ros.training.setup import starting_network
+from gemdepth_ros.training.starting import starting_network
 from gemdepth_ros.training.trainer import Progress, Trainer
 
 

@@ -17,10 +17,10 @@ from gemdepth_ros.training.checkpoints import save_checkpoint, saved_steps
 from gemdepth_ros.training.config import TrainingConfig
 from gemdepth_ros.training.losses import Losses
 from gemdepth_ros.training.network import TrainedNetwork
+from gemdepth_ros.training.optimizers import RunningMean, make_optimizer, rate_share
 from gemdepth_ros.training.processes import Processes, anyone, shared
 from gemdepth_ros.training.record import RunLog, draw_curves
 from gemdepth_ros.training.sequences import Sequence
-from gemdepth_ros.training.setup import RunningMean, learning_rate, make_optimizer
 from gemdepth_ros.training.validation import validate
 
 
@@ -108,8 +108,7 @@ class Trainer:
             TrainingError: they are not.
         """
         optimizer = self.config.optimizer
-        for group in self.optimizer.param_groups:
-            group['lr'] = learning_rate(optimizer, self.step, self.config.total_steps)
+        self.optimizer.set_rate(rate_share(optimizer, self.step, self.config.total_steps))
         losses: Losses = self.wrapped(batch.to(self.device))
         losses.total.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, optimizer.clip_norm)
@@ -117,13 +116,13 @@ class Trainer:
         if not math.isfinite(float(norm) + float(losses.total)):
             self._refuse(losses)
         self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         self.mean.update(self.step)
         self.step += 1
         return losses
 
     def _refuse(self, losses: Losses) -> None:
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         kept = saved_steps(self.folder)
         what = ', '.join(f'{name} {float(value):.4g}' for name, value in losses._asdict().items())
         raise TrainingError(
@@ -180,14 +179,14 @@ class Trainer:
         config, last = self.config, self.step == self.config.total_steps
         if self.step % config.log_every == 0 or last:
             self.losses = {name: float(value) for name, value in losses._asdict().items()}
-            rate = self.optimizer.param_groups[0]['lr']
+            rate = rate_share(config.optimizer, self.step - 1, config.total_steps)
             if log is not None:
                 log.add(
                     {
                         'step': self.step,
                         'length': batch.withheld_BT.shape[1],
                         'causal': batch.causal,
-                        'rate': rate,
+                        'rate': round(rate, 6),
                         'frames_per_s': round(speed, 2),
                         **{name: round(value, 6) for name, value in self.losses.items()},
                     }

@@ -48,8 +48,10 @@ def aligned_pair(
     Args:
         predicted_BTHW: disparity of the network.
         truth_BTHW: true inverse depth, in any unit whose spread is well above 1e-3.
-        alignment: 'median' or 'least_squares', see above.
+        alignment: 'median' or 'least_squares', see above; 'none' changes nothing.
     """
+    if alignment == 'none':
+        return predicted_BTHW, truth_BTHW
     with torch.no_grad():
         target = normalised(truth_BTHW)
     if alignment == 'median':

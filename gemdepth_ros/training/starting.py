@@ -1,4 +1,10 @@
-"""The network that training starts from, and what moves its weights."""
+"""The network that training starts from.
+
+An untrained network of ``model.initialization`` exercises every part, which is good for tests and
+bad for learning: disparity starts eight times too large and every step of the last layers moves it
+by as much as the scene varies. What is changed here is what made the difference when four pictures
+were to be learned by heart (docs/training.md has the figures).
+"""
 
 from __future__ import annotations
 
@@ -6,13 +12,13 @@ import math
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from gemdepth_ros.errors import ConfigError
 from gemdepth_ros.model.build import build_gemdepth
 from gemdepth_ros.model.dinov2 import TABLE_SIDE
 from gemdepth_ros.model.gemdepth import GemDepth
-from gemdepth_ros.training.config import OptimizerConfig, TrainingConfig
+from gemdepth_ros.training.config import TrainingConfig
 
 STARTING_GAIN = 0.5
 
@@ -31,6 +37,8 @@ def starting_network(config: TrainingConfig, initial: Path | None) -> GemDepth:
     if initial is None:
         smooth_positions(model)
         open_gains(model)
+        wake_pose_features(model, config.seed)
+        calm_head(model, config.seed)
     model.encoder.pos_embed.requires_grad_(not config.fixed_positions)
     return model
 
@@ -66,56 +74,30 @@ def open_gains(model: GemDepth) -> None:
                 nn.init.constant_(parameter, STARTING_GAIN)
 
 
-def make_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.AdamW:
-    """AdamW (Loshchilov and Hutter, ICLR 2019); only matrices decay."""
-    decayed: list[Tensor] = []
-    kept: list[Tensor] = []
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            plain = parameter.dim() < 2 or name.endswith(('token', 'tokens', 'pos_embed'))
-            (kept if plain else decayed).append(parameter)
-    groups = [
-        {'params': decayed, 'weight_decay': config.weight_decay},
-        {'params': kept, 'weight_decay': 0.0},
-    ]
-    return torch.optim.AdamW(
-        groups, lr=config.learning_rate, betas=(0.9, config.beta2), fused=True
-    )
+def wake_pose_features(model: GemDepth, seed: int) -> None:
+    """Give the pose encoders biases.
 
-
-def learning_rate(config: OptimizerConfig, step: int, total: int) -> float:
-    """Linear warm-up, then half a cosine to ``final_share`` of the largest.
-
-    Args:
-        config: optimiser.
-        step: number of the step, from 0.
-        total: steps of the whole training.
+    The first frame's translation is exactly zero. Without biases so is what its encoder makes of
+    it, and the LayerNorm behind (eps 1e-6) then multiplies the gradient by a thousand.
     """
-    if step < config.warmup_steps:
-        return config.learning_rate * (step + 1) / config.warmup_steps
-    done = (step - config.warmup_steps) / max(total - config.warmup_steps, 1)
-    wave = 0.5 * (1 + math.cos(math.pi * done))
-    return config.learning_rate * (config.final_share + (1 - config.final_share) * wave)
+    generator = torch.Generator().manual_seed(seed + 1)
+    for name, parameter in model.pose_features.named_parameters():
+        if '.layers.' in name and name.endswith('bias'):
+            nn.init.uniform_(parameter, -0.5, 0.5, generator=generator)
 
 
-class RunningMean:
-    """Exponential mean of the weights: decay min(d, (1 + n) / (10 + n)) at the n-th update."""
+def calm_head(model: GemDepth, seed: int) -> None:
+    """Start with small maps, silent motion modules (as published) and disparity near its bias, 1.
 
-    def __init__(self, parameters: list[Tensor], decay: float) -> None:
-        self.decay = decay
-        self.source = parameters
-        self.mean = [parameter.detach().clone() for parameter in parameters]
-
-    @torch.no_grad()
-    def update(self, step: int) -> None:
-        """Take the weights after step ``step``."""
-        decay = min(self.decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(self.mean, [p.detach() for p in self.source], 1 - decay)
-
-    @torch.no_grad()
-    def exchange(self) -> None:
-        """Swap the weights with their mean; a second call swaps them back."""
-        for mean, parameter in zip(self.mean, self.source, strict=True):
-            kept = parameter.detach().clone()
-            parameter.copy_(mean)
-            mean.copy_(kept)
+    Adam moves every weight by the learning rate whatever the gradient, so what a step does to the
+    output grows with the maps that the last layers weigh.
+    """
+    generator = torch.Generator().manual_seed(seed + 2)
+    head = model.head
+    with torch.no_grad():
+        for reduce in head.reduce:
+            reduce.weight.mul_(0.4)  # type: ignore[operator]
+        for motion in head.motion_modules:
+            motion.proj_out.weight.zero_()
+        head.output_conv1.weight.mul_(0.5)
+        head.output_conv3.weight.normal_(0, 0.1, generator=generator)
