@@ -24,6 +24,10 @@ from evaluation_worlds import (
 )
 from scipy.spatial.transform import Rotation
 
+from gemdepth_ros.bags.from_recording import IMAGE_TOPIC
+from gemdepth_ros.bags.images import image_message
+from gemdepth_ros.bags.reader import BagReader
+from gemdepth_ros.bags.writer import BagWriter
 from gemdepth_ros.cli.evaluation.association import NearestStamped
 from gemdepth_ros.cli.evaluation.open_source import open_evaluation_source
 from gemdepth_ros.cli.evaluation.pipeline_settings import pipeline_config
@@ -140,6 +144,42 @@ def test_images_with_named_truth(tmp_path: Path) -> None:
     assert metric.mean.abs_rel < 1e-3  # 256 steps per metre
     assert result.trajectory is not None
     assert result.trajectory.errors[0].ate_rmse_m < 1e-9
+
+
+@pytest.mark.parametrize(
+    ('changes', 'complaint'),
+    [
+        ({'masks': 'nowhere'}, 'no folder and no topic'),
+        ({'masks': '/moving'}, 'needs a bag'),
+        ({'ground_truth': ('/depth',)}, 'needs a bag'),
+    ],
+)
+def test_truth_that_the_source_cannot_have(
+    tmp_path: Path, changes: dict[str, Any], complaint: str
+) -> None:
+    cv2.imwrite(str(tmp_path / '0.png'), picture(0))
+    with pytest.raises(GemDepthError, match=complaint):
+        evaluate(tmp_path, tmp_path / 'out', replace(TINY, **changes))
+
+
+def test_masks_of_a_bag(tmp_path: Path) -> None:
+    with BagReader(write_bag(tmp_path / 'bag', 3)) as reader, BagWriter(tmp_path / 'new') as new:
+        for topic in reader.topics.values():
+            new.add_topic(topic.name, topic.message_type)
+        new.add_topic('/moving', 'sensor_msgs/msg/Image')
+        for item in reader.messages():
+            new.write(item.topic, item.message, item.stamp_ns)
+            if item.topic == IMAGE_TOPIC:
+                mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+                mask[5] = 1
+                new.write(
+                    '/moving', image_message(mask, 'mono8', item.stamp_ns, 'c'), item.stamp_ns
+                )
+    result = evaluate(
+        tmp_path / 'new', tmp_path / 'out', replace(TINY, masks='/moving', topic=IMAGE_TOPIC)
+    )
+    assert result.truth.mask_frames == 3
+    assert result.protocols[0].moving is not None
 
 
 def test_truth_of_another_size_takes_the_prediction_to_it(tmp_path: Path) -> None:

@@ -54,8 +54,7 @@ def open_bag_source(path: Path, settings: EvaluationSettings) -> EvaluationSourc
     if not count:
         raise BagError(f'bag {path} holds no messages of {image}: nothing to evaluate')
     truth = given_truth(settings)
-    masks = settings.masks if settings.masks.startswith('/') and truth.masks is None else ''
-    chosen = choose_truth_topics(topics, truth.topics, masks, automatic=truth.automatic)
+    chosen = choose_truth_topics(topics, truth.topics, truth.mask_topic, automatic=truth.automatic)
 
     def frames(findings: Findings) -> Iterator[SourceFrame]:
         if not info and settings.intrinsics is None:

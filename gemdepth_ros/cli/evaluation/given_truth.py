@@ -34,6 +34,7 @@ class GivenTruth:
         pose_words: where from.
         masks: look-up of masks; None: none was named.
         mask_words: where from.
+        mask_topic: topic of masks; empty: none was named.
     """
 
     automatic: bool
@@ -44,6 +45,7 @@ class GivenTruth:
     pose_words: str = 'none'
     masks: Lookup | None = None
     mask_words: str = 'none'
+    mask_topic: str = ''
 
 
 def given_truth(settings: EvaluationSettings, depth_factor: float = 0.0) -> GivenTruth:
@@ -66,6 +68,8 @@ def given_truth(settings: EvaluationSettings, depth_factor: float = 0.0) -> Give
     mask_path = Path(settings.masks).expanduser()
     if settings.masks and mask_path.is_dir():
         masks = mask_folder(mask_path)
+    elif settings.masks and not settings.masks.startswith('/'):
+        raise BagError(f'masks {settings.masks} are no folder and no topic (/name)')
     return GivenTruth(
         automatic=AUTO in settings.ground_truth,
         topics=tuple(topics),
@@ -75,6 +79,7 @@ def given_truth(settings: EvaluationSettings, depth_factor: float = 0.0) -> Give
         pose_words=f'pose file {files[0].name}' if files else 'none',
         masks=masks,
         mask_words=f'masks in {mask_path.name}' if masks else 'none',
+        mask_topic='' if masks else settings.masks,
     )
 
 
@@ -105,3 +110,5 @@ def require_no_topics(truth: GivenTruth, kind: str) -> None:
     """
     if truth.topics:
         raise ConfigError(f'{kind} has no topics: --ground-truth {truth.topics[0]} needs a bag')
+    if truth.mask_topic:
+        raise ConfigError(f'{kind} has no topics: --masks {truth.mask_topic} needs a bag')
