@@ -94,6 +94,7 @@ setup(
         ('share/' + NAME + '/launch', glob('launch/*.launch.py')),
         ('share/' + NAME + '/config', [f for f in glob('config/*') if os.path.isfile(f)]),
         ('share/' + NAME + '/config/profiles', glob('config/profiles/*.yaml')),
+        ('share/' + NAME + '/config/training', glob('config/training/*.yaml')),
         ('share/' + NAME + '/msg', glob('msg/*.msg')),
     ],
     cmdclass={'build_py': BuildPy},

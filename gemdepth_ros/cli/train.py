@@ -52,7 +52,8 @@ def run(args: argparse.Namespace) -> int:
     data = args.data or args.output.parent / 'training_data'
     if args.threads:
         torch.set_num_threads(args.threads)
-    _render(config, data, args.workers)
+    if config.data.source == 'cache':
+        _render(config, data, args.workers)
     return 0 if args.render_only else _train(args, config, data)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +24,7 @@ from gemdepth_ros.training.poses import (
     relative_poses,
     translation_unit,
 )
-from gemdepth_ros.training.sequences import Sequence
+from gemdepth_ros.training.sequences import FrameSource
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +56,7 @@ class Batch:
         )
 
 
-def make_batch(plan: BatchPlan, sequences: list[Sequence], clips: ClipConfig) -> Batch:
+def make_batch(plan: BatchPlan, sequences: Sequence[FrameSource], clips: ClipConfig) -> Batch:
     """Read, cut and change what a plan names."""
     parts = [make_clip(clip, sequences[clip.sequence], plan.size, clips) for clip in plan.clips]
     images, disparity, poses = (
@@ -66,18 +67,19 @@ def make_batch(plan: BatchPlan, sequences: list[Sequence], clips: ClipConfig) ->
 
 
 def make_clip(
-    plan: ClipPlan, sequence: Sequence, size: tuple[int, int], clips: ClipConfig
+    plan: ClipPlan, sequence: FrameSource, size: tuple[int, int], clips: ClipConfig
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return pictures [T, 3, h, w], inverse depth [T, h, w] and poses [T, 9] of a clip."""
     random = np.random.default_rng(plan.seed)
-    window = crop_window(plan.crop, *sequence.image_rgb.shape[1:3])
-    disparity = cut_disparity(sequence.inverse_depth[plan.frames], window, size)
-    images = cut_images(sequence.image_rgb[plan.frames], window, size, random)
+    frames = sequence.take(plan.frames)
+    window = crop_window(plan.crop, *frames.image_rgb.shape[1:3])
+    disparity = cut_disparity(frames.inverse_depth, window, size)
+    images = cut_images(frames.image_rgb, window, size, random)
     if plan.mirrored:
         images, disparity = images[:, :, ::-1].copy(), disparity[:, :, ::-1].copy()
     images = normalise(change_light(images, clips, random))
-    relative = relative_poses(sequence.world_from_camera[plan.frames], plan.mirrored)
+    relative = relative_poses(frames.world_from_camera, plan.mirrored)
     unit_m = translation_unit(relative, disparity[0], clips.translation_unit)
     left, top, right, bottom = window
-    fov = field_of_view(sequence.focal[plan.frames], bottom - top, right - left)
+    fov = field_of_view(frames.focal, bottom - top, right - left)
     return images, disparity, pose_encodings(relative, unit_m, fov)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import torch
@@ -11,14 +11,18 @@ from torch.utils.data import DataLoader, Dataset
 from gemdepth_ros.training.batches import Batch, make_batch
 from gemdepth_ros.training.clip_plan import plan_batch
 from gemdepth_ros.training.config import TrainingConfig
-from gemdepth_ros.training.sequences import Sequence
+from gemdepth_ros.training.sequences import FrameSource
 
 
 class Steps(Dataset[Batch]):
     """The batch of every step; a process of several takes every n-th clip of it."""
 
     def __init__(
-        self, config: TrainingConfig, sequences: list[Sequence], rank: int = 0, processes: int = 1
+        self,
+        config: TrainingConfig,
+        sequences: Sequence[FrameSource],
+        rank: int = 0,
+        processes: int = 1,
     ) -> None:
         self.config = config
         self.sequences = sequences

@@ -17,11 +17,12 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from gemdepth_ros.errors import ConfigError
 from gemdepth_ros.interfaces import Float64Array, UInt8Array
@@ -51,11 +52,55 @@ class Sequence:
     def __len__(self) -> int:
         return len(self.image_rgb)
 
+    def take(self, frames: npt.NDArray[np.int64]) -> Sequence:
+        """Return some frames, in the given order, in memory."""
+        return Sequence(
+            self.image_rgb[frames],
+            self.inverse_depth[frames],
+            self.world_from_camera[frames],
+            self.focal[frames],
+        )
 
-def render_sequence(data: DataConfig, seed: int) -> Sequence:
-    """Render the sequence of a seed."""
-    drive = make_drive(data, seed)
-    frames = [drive.render(index) for index in range(data.frames)]
+
+class FrameSource(Protocol):
+    """A sequence on disk, or one that is rendered when it is asked for."""
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+
+    def take(self, frames: npt.NDArray[np.int64]) -> Sequence:
+        """Return some frames, in the given order, in memory."""
+
+
+@dataclass(frozen=True)
+class LiveSequence:
+    """A sequence whose frames are rendered at each use: no disk, and any number of seeds.
+
+    Attributes:
+        data: the world and the size of the pictures.
+        seed: of the drive.
+        device: where to render.
+    """
+
+    data: DataConfig
+    seed: int
+    device: torch.device
+
+    def __len__(self) -> int:
+        return self.data.frames
+
+    def take(self, frames: npt.NDArray[np.int64]) -> Sequence:
+        """Render the frames; one that is asked for twice is rendered once."""
+        distinct, place = np.unique(frames, return_inverse=True)
+        return render_frames(self.data, self.seed, distinct.tolist(), self.device).take(place)
+
+
+def render_frames(
+    data: DataConfig, seed: int, indices: Iterable[int], device: str | torch.device = 'cpu'
+) -> Sequence:
+    """Render frames of the drive of a seed."""
+    drive = make_drive(data, seed, device)
+    frames = [drive.render(index) for index in indices]
     return Sequence(
         np.stack([frame.image_rgb for frame in frames]),
         np.stack([np.float16(1.0 / frame.depth_m) for frame in frames]),
@@ -146,8 +191,6 @@ def render_missing(folder: Path, data: DataConfig, workers: int) -> Iterator[tup
 
 def _start_worker(parent: int) -> None:
     """Use one core, and end when the parent ends, however that happened."""
-    import torch
-
     torch.set_num_threads(1)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
@@ -163,7 +206,7 @@ def _folder_of(folder: Path, seed: int) -> Path:
 
 
 def _render_to(folder: Path, data: DataConfig, seed: int) -> None:
-    write_sequence(folder, seed, render_sequence(data, seed))
+    write_sequence(folder, seed, render_frames(data, seed, range(data.frames)))
 
 
 def write_sequence(folder: Path, seed: int, sequence: Sequence) -> None:

@@ -16,13 +16,19 @@ import torch
 from gemdepth_ros import __version__
 from gemdepth_ros.errors import ConfigError
 from gemdepth_ros.training.checkpoints import load_checkpoint, saved_steps
-from gemdepth_ros.training.config import TrainingConfig
+from gemdepth_ros.training.config import DataConfig, TrainingConfig
 from gemdepth_ros.training.export import export_weights
 from gemdepth_ros.training.loader import Steps, batches
 from gemdepth_ros.training.network import TrainedNetwork
 from gemdepth_ros.training.processes import Processes, join, leave
 from gemdepth_ros.training.record import RunLog
-from gemdepth_ros.training.sequences import open_sequences, seeds_of
+from gemdepth_ros.training.sequences import (
+    FrameSource,
+    LiveSequence,
+    open_sequences,
+    render_frames,
+    seeds_of,
+)
 from gemdepth_ros.training.starting import starting_network
 from gemdepth_ros.training.trainer import Progress, Trainer
 
@@ -73,12 +79,13 @@ def _run(
     config: TrainingConfig, session: Session, trainer: Trainer, show: Callable[[Progress], None]
 ) -> Path | None:
     processes = trainer.processes
-    seeds, held_out_seeds = seeds_of(config.data)
-    sequences = open_sequences(session.data, config.data, seeds)
-    held_out = open_sequences(session.data, config.data, held_out_seeds)
+    sequences, held_out = _sequences(config.data, session.data, trainer.device)
     log = RunLog(session.output, trainer.step) if processes.first else None
     steps = Steps(config, sequences, processes.rank, processes.count)
-    source = batches(steps, trainer.step, session.workers, pin=trainer.device.type == 'cuda')
+    # Forked workers cannot use the GPU that live sequences are rendered on.
+    live = config.data.source == 'render'
+    on_gpu = trainer.device.type == 'cuda'
+    source = batches(steps, trainer.step, 0 if live else session.workers, pin=on_gpu)
     deadline = time.monotonic() + 60 * session.minutes
     with _stop_signals() as stopped:
         complete = trainer.run(
@@ -88,6 +95,20 @@ def _run(
         return None
     trainer.mean.exchange()
     return export_weights(trainer.network.model, session.output, model_card(config, trainer))
+
+
+def _sequences(
+    data: DataConfig, folder: Path, device: torch.device
+) -> tuple[list[FrameSource], list[FrameSource]]:
+    """Return what to train on and what is held out (rendered once, in memory, if not on disk)."""
+    seeds, held_out = seeds_of(data)
+    if data.source == 'render':
+        every_frame = range(data.frames)
+        return (
+            [LiveSequence(data, seed, device) for seed in seeds],
+            [render_frames(data, seed, every_frame, device) for seed in held_out],
+        )
+    return [*open_sequences(folder, data, seeds)], [*open_sequences(folder, data, held_out)]
 
 
 def _trainer(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from gemdepth_ros.training.network import TrainedNetwork
 from gemdepth_ros.training.optimizers import RunningMean, make_optimizer, rate_share
 from gemdepth_ros.training.processes import Processes, anyone, shared
 from gemdepth_ros.training.record import RunLog, draw_curves
-from gemdepth_ros.training.sequences import Sequence
+from gemdepth_ros.training.sequences import FrameSource
 from gemdepth_ros.training.validation import validate
 
 
@@ -134,7 +134,7 @@ class Trainer:
     def run(
         self,
         batches: Any,
-        held_out: list[Sequence],
+        held_out: Sequence[FrameSource],
         log: RunLog | None,
         stop: Callable[[], bool],
         show: Callable[[Progress], None],
@@ -172,7 +172,7 @@ class Trainer:
         losses: Losses,
         batch: Batch,
         log: RunLog | None,
-        held_out: list[Sequence],
+        held_out: Sequence[FrameSource],
         speed: float,
     ) -> None:
         """Log, validate and save where this step is due for it."""
@@ -200,12 +200,12 @@ class Trainer:
             if log is not None:
                 draw_curves(self.folder, log.lines)
 
-    def validate(self, held_out: list[Sequence]) -> dict[str, float]:
+    def validate(self, held_out: Sequence[FrameSource]) -> dict[str, float]:
         """Score the running mean of the weights."""
-        size = self.config.stage_at(min(self.step, self.config.total_steps - 1)).size
+        stage = self.config.stage_at(max(self.step - 1, 0))
         self.mean.exchange()
         try:
-            return asdict(validate(self.network.model, held_out, size, self.network.in_bfloat16))
+            return asdict(validate(self.network.model, held_out, stage, self.network.in_bfloat16))
         finally:
             self.mean.exchange()
 

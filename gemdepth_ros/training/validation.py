@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,10 +13,10 @@ from gemdepth_ros.interfaces import Float32Array
 from gemdepth_ros.model.gemdepth import GemDepth
 from gemdepth_ros.training.batches import Batch, make_batch
 from gemdepth_ros.training.clip_plan import BatchPlan, ClipPlan
-from gemdepth_ros.training.config import ClipConfig
-from gemdepth_ros.training.sequences import Sequence
+from gemdepth_ros.training.config import ClipConfig, StageConfig
+from gemdepth_ros.training.sequences import FrameSource
 
-FRAMES = 8
+LONGEST = 8
 MAX_DEPTH_M = 80.0
 MOVING = 0.01
 """Least translation between frames, in the clip's unit, that has a direction."""
@@ -40,21 +40,26 @@ class Scores:
     direction_deg: float
 
 
-def validation_batch(sequence: Sequence, size: tuple[int, int], causal: bool) -> Batch:
+def validation_batch(sequence: FrameSource, size: tuple[int, int], length: int) -> Batch:
     """Return the first frames of a sequence, whole and unchanged."""
-    frames = np.arange(min(FRAMES, len(sequence)))
+    frames = np.arange(min(length, len(sequence)))
     clip = ClipPlan(0, frames, (0, 0, 1, 1), False, np.zeros(len(frames), bool), 0)
-    return make_batch(BatchPlan((clip,), causal, size), [sequence], PLAIN)
+    return make_batch(BatchPlan((clip,), True, size), [sequence], PLAIN)
 
 
 @torch.no_grad()
 def validate(
-    model: GemDepth, sequences: list[Sequence], size: tuple[int, int], in_bfloat16: bool
+    model: GemDepth, sequences: Sequence[FrameSource], stage: StageConfig, in_bfloat16: bool
 ) -> Scores:
-    """Score the network as it is, frame-causally, on the first frames of each sequence."""
+    """Score the network as it is, frame-causally, on the first frames of each sequence.
+
+    Clips are as long as the stage's longest, but no longer than eight frames: slots that were
+    never trained say nothing yet.
+    """
+    length = min(LONGEST, max(stage.lengths))
     depth, rotations, directions = [], [], []
     for sequence in sequences:
-        batch = validation_batch(sequence, size, causal=True).to(model.device)
+        batch = validation_batch(sequence, stage.size, length).to(model.device)
         with torch.autocast(model.device.type, torch.bfloat16, enabled=in_bfloat16):
             output = model(batch.images_BTCHW, frame_causal=True)
         with np.errstate(divide='ignore'):
@@ -69,9 +74,14 @@ def validate(
     return Scores(
         float(np.mean([errors.abs_rel for errors in depth])),
         float(np.mean([errors.delta1 for errors in depth])),
-        float(np.median(rotations)),
-        float(np.nanmedian(directions)) if not np.isnan(directions).all() else float('nan'),
+        _median(rotations),
+        _median(directions),
     )
+
+
+def _median(values: list[float]) -> float:
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.median(known)) if known else float('nan')
 
 
 def _matrices(encoding_BT9: torch.Tensor) -> Float32Array:

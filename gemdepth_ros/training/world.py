@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from typing import Protocol
+
+import torch
 
 from gemdepth_ros.errors import ConfigError
 from gemdepth_ros.synthetic import SyntheticDrive, SyntheticFrame, random_drive
@@ -20,19 +21,23 @@ class Drive(Protocol):
         """Render frame ``index``."""
 
 
-MakeDrive = Callable[[int, int, int, int], Drive]
+class MakeDrive(Protocol):
+    """Builds the drive of a seed."""
+
+    def __call__(
+        self, *, seed: int, frames: int, height: int, width: int, device: str | torch.device
+    ) -> Drive:
+        """Return the drive."""
 
 
-def _random(frames: int, height: int, width: int, seed: int) -> Drive:
-    return random_drive(seed, frames, height, width)
+WORLDS: dict[str, MakeDrive] = {'street': SyntheticDrive, 'random': random_drive}
 
 
-WORLDS: dict[str, MakeDrive] = {'street': SyntheticDrive, 'random': _random}
-
-
-def make_drive(data: DataConfig, seed: int) -> Drive:
-    """Return the drive of a seed."""
-    return _maker(data.world)(data.frames, data.height, data.width, seed)
+def make_drive(data: DataConfig, seed: int, device: str | torch.device = 'cpu') -> Drive:
+    """Return the drive of a seed, to be rendered on a device."""
+    return _maker(data.world)(
+        seed=seed, frames=data.frames, height=data.height, width=data.width, device=device
+    )
 
 
 def world_digest(name: str) -> str:
@@ -42,7 +47,9 @@ def world_digest(name: str) -> str:
     """
     digest = hashlib.sha256()
     for seed in range(4):
-        frame = _maker(name)(4, *PROBE_SIZE, seed).render(2)
+        height, width = PROBE_SIZE
+        drive = _maker(name)(seed=seed, frames=4, height=height, width=width, device='cpu')
+        frame = drive.render(2)
         for part in (frame.image_rgb, frame.depth_m, frame.world_from_camera):
             digest.update(part.tobytes())
     return digest.hexdigest()[:16]

@@ -10,7 +10,7 @@ from training_cases import FRAMES, HEIGHT, PLAIN, WIDTH, micro_config, micro_seq
 
 from gemdepth_ros.training.batches import make_clip
 from gemdepth_ros.training.clip_plan import ClipPlan, plan_batch, plan_clip
-from gemdepth_ros.training.config import ClipConfig, StageConfig
+from gemdepth_ros.training.config import ClipConfig, DataConfig, StageConfig
 from gemdepth_ros.training.loader import Steps, batches
 from gemdepth_ros.training.pictures import change_light, crop_window
 from gemdepth_ros.training.poses import (
@@ -19,6 +19,7 @@ from gemdepth_ros.training.poses import (
     relative_poses,
     translation_unit,
 )
+from gemdepth_ros.training.sequences import LiveSequence, render_frames
 
 
 def whole(frames: list[int], mirrored: bool = False) -> ClipPlan:
@@ -166,6 +167,18 @@ def test_field_of_view_of_a_part_of_the_picture() -> None:
     )
     assert disparity[0, 0, 0] == sequence.inverse_depth[0, top, left]
     assert disparity[0, -1, -1] == sequence.inverse_depth[0, bottom - 1, right - 1]
+
+
+def test_live_sequences_show_what_rendered_ones_show() -> None:
+    data = DataConfig(world='street', frames=6, height=28, width=56)
+    live = LiveSequence(data, 5, torch.device('cpu'))
+    rendered = render_frames(data, 5, range(6))
+    frames = np.array([4, 1, 1, 5])
+    ours, theirs = live.take(frames), rendered.take(frames)
+    for name in ('image_rgb', 'inverse_depth', 'world_from_camera', 'focal'):
+        assert np.array_equal(getattr(ours, name), getattr(theirs, name))
+    assert (ours.inverse_depth == 0).any()  # sky
+    assert len(live) == 6
 
 
 def test_light_is_constant_over_a_clip_but_for_drift_and_noise() -> None:

@@ -23,11 +23,13 @@ from training_cases import (
 
 from gemdepth_ros.errors import ConfigError, TrainingError, WeightsError
 from gemdepth_ros.model.build import build_gemdepth
+from gemdepth_ros.model.config import PRESETS
 from gemdepth_ros.training.checkpoints import load_checkpoint, saved_steps
-from gemdepth_ros.training.config import TrainingConfig
+from gemdepth_ros.training.config import OptimizerConfig, TrainingConfig
 from gemdepth_ros.training.export import export_weights
 from gemdepth_ros.training.loader import Steps, batches
 from gemdepth_ros.training.record import RunLog, read_log
+from gemdepth_ros.training.starting import starting_network
 from gemdepth_ros.training.trainer import Trainer
 
 CPU = torch.device('cpu')
@@ -46,11 +48,11 @@ def run(trainer: Trainer, until: int | None = None, log: RunLog | None = None) -
 
 
 def test_training_lowers_the_loss(tmp_path: Path) -> None:
-    config = micro_config(60)
+    config = micro_config(30, save_every=30)
     trainer = make_trainer(tmp_path, config)
     run(trainer, log=RunLog(tmp_path, 0))
     totals = [line['total'] for line in read_log(tmp_path) if 'total' in line]
-    assert sum(totals[-10:]) < 0.7 * sum(totals[:10])
+    assert sum(totals[-5:]) < 0.7 * sum(totals[:5])
     assert (tmp_path / 'curves.png').stat().st_size > 1000
 
 
@@ -147,6 +149,37 @@ def trainable_names(trainer: Trainer) -> list[str]:
     return [name for name, parameter in model.named_parameters() if parameter.requires_grad]
 
 
+def test_fine_tuning_starts_from_the_given_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = make_trainer(tmp_path, micro_config(2))
+    path = export_weights(trainer.network.model, tmp_path, {})
+    monkeypatch.setitem(PRESETS, 'micro', MICRO)
+    for name in ('micro', 'auto'):
+        model = starting_network(micro_config(network=name), path)
+        for ours, theirs in zip(weights_of(model), weights_of(trainer.network), strict=True):
+            assert torch.equal(ours, theirs.half().float())
+        assert not model.encoder.pos_embed.requires_grad
+        assert model.encoder.cls_token.requires_grad
+    with pytest.raises(ConfigError, match='--init'):
+        starting_network(micro_config(network='auto'), None)
+
+
+def test_muon_moves_matrices_and_adamw_the_rest(tmp_path: Path) -> None:
+    optimizer = OptimizerConfig(kind='muon', learning_rate=1e-9, matrix_rate=1e-2, warmup_steps=1)
+    trainer = make_trainer(tmp_path, micro_config(1, optimizer=optimizer))
+    before = dict(zip(trainable_names(trainer), map(torch.clone, trainer.parameters), strict=True))
+    run(trainer)
+    moved = {
+        name: float((parameter - before[name]).abs().max()) > 1e-5
+        for name, parameter in zip(trainable_names(trainer), trainer.parameters, strict=True)
+    }
+    assert moved['encoder.blocks.0.mlp.fc1.weight']
+    assert moved['astt.spatial_blocks.1.attn.qkv.weight']
+    for name in ('encoder.norm.weight', 'head.output_conv2.weight', 'encoder.cls_token'):
+        assert not moved[name]
+
+
 def test_a_log_forgets_what_came_after_the_checkpoint(tmp_path: Path) -> None:
     log = RunLog(tmp_path, 0)
     for step in range(1, 6):
@@ -212,20 +245,22 @@ def wait_for(condition, seconds: float = 120.0) -> None:  # type: ignore[no-unty
 
 
 def test_killed_and_resumed_is_bit_equal(tmp_path: Path) -> None:
-    command = write_run(tmp_path, micro_config(60))
+    command = write_run(
+        tmp_path, micro_config(24, optimizer=OptimizerConfig(kind='muon', warmup_steps=2))
+    )
     reference = start(command, tmp_path / 'whole')
     killed = start(command, tmp_path / 'killed')
     wait_for(lambda: len(saved_steps(tmp_path / 'killed')) == 2)
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     left = saved_steps(tmp_path / 'killed')
-    assert left[-1] < 60
+    assert left[-1] < 24
     assert start(command, tmp_path / 'killed').wait(120) == 0
     assert reference.wait(120) == 0
     ours, theirs = (load_checkpoint(tmp_path / name) for name in ('killed', 'whole'))
     assert ours is not None
     assert theirs is not None
-    assert ours['step'] == theirs['step'] == 60
+    assert ours['step'] == theirs['step'] == 24
     for name, tensor in theirs['network'].items():
         assert torch.equal(ours['network'][name], tensor)
     assert all(map(torch.equal, ours['mean'], theirs['mean']))
@@ -235,7 +270,7 @@ def test_killed_and_resumed_is_bit_equal(tmp_path: Path) -> None:
         )
     for kind in ('killed', 'whole'):
         steps = [line['step'] for line in read_log(tmp_path / kind) if 'total' in line]
-        assert steps == list(range(1, 61))
+        assert steps == list(range(1, 25))
 
 
 def test_termination_saves_and_ends(tmp_path: Path) -> None:
@@ -259,7 +294,7 @@ def test_a_folder_with_a_run_is_not_overwritten(tmp_path: Path) -> None:
         train(config, Session(tmp_path / 'run', tmp_path / 'data'), lambda _: None)
 
 
-def test_two_processes_train_as_one(tmp_path: Path) -> None:
+def test_two_processes_train_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stage = replace(micro_config().stages[0], lengths={1: 1.0, 2: 1.0})
     command = write_run(tmp_path, micro_config(5, stages=(stage,)))
     alone = start(command, tmp_path / 'alone')
@@ -273,9 +308,15 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
     ours, theirs = (load_checkpoint(tmp_path / name) for name in ('both', 'alone'))
     assert ours is not None
     assert theirs is not None
-    moved = 0.0
-    for name, tensor in theirs['network'].items():
-        assert torch.allclose(ours['network'][name], tensor, atol=2e-4), name
-        moved = max(moved, float(tensor.abs().max()))
-    assert moved > 0
+    monkeypatch.setitem(PRESETS, 'micro', MICRO)
+    start_state = starting_network(micro_config(network='micro'), None).state_dict()
+    apart, moved = (
+        sum(float((a[name] - b[name]).square().sum()) for name in start_state) ** 0.5
+        for a, b in (
+            (ours['network'], theirs['network']),
+            (theirs['network'], start_state),
+        )
+    )
+    # Not zero: Adam moves a weight by the learning rate even where its gradient is rounding.
+    assert apart < 0.02 * moved
     assert (tmp_path / 'both' / 'weights.safetensors').is_file()
