@@ -14,6 +14,7 @@ from gemdepth_ros.evaluation.frequency import error_bands
 from gemdepth_ros.evaluation.metrics import (
     SMALLEST,
     DepthErrors,
+    ErrorMean,
     ScaleShift,
     ScaleShiftFit,
     depth_errors,
@@ -69,9 +70,8 @@ class DepthScorer:
         self._prior = fits.prior
         self._shared = fits.shared.solve()
         self._frames: list[FrameScore] = []
-        self._baselines: dict[str, list[DepthErrors]] = {name: [] for name in MEANINGS}
-        self._static: list[DepthErrors] = []
-        self._moving: list[DepthErrors] = []
+        self._baselines = {name: ErrorMean() for name in MEANINGS}
+        self._static, self._moving = ErrorMean(), ErrorMean()
         self._distance = DistanceErrors(region.max_depth_m)
         self._with_truth = self._predicted = 0
 
@@ -108,13 +108,13 @@ class DepthScorer:
             scale=sequence.scale if sequence else math.nan,
             shift=sequence.shift if sequence else math.nan,
             baselines=tuple(
-                Baseline(name, MEANINGS[name], mean_errors(errors))
+                Baseline(name, MEANINGS[name], errors.mean())
                 for name, errors in self._baselines.items()
             ),
             frames=tuple(self._frames),
             by_distance=self._distance.bins(),
-            static=mean_errors(self._static) if self._static else None,
-            moving=mean_errors(self._moving) if self._moving else None,
+            static=self._static.mean() if self._static.frames else None,
+            moving=self._moving.mean() if self._moving.frames else None,
             bands=_bands(frames),
         )
 
@@ -145,7 +145,7 @@ class DepthScorer:
             # Under "vda" and "metric" the fit on the truth is the best alignment already.
             aligned = self._protocol.name in ('per_frame', 'median')
             fit = self._fit(guess, truth) if aligned else UNALIGNED
-            errors.append(depth_errors(fit.depth(guess, self._region.max_depth_m), truth))
+            errors.add(depth_errors(fit.depth(guess, self._region.max_depth_m), truth))
 
     def _split(
         self,
@@ -157,8 +157,8 @@ class DepthScorer:
         if record.moving is None:
             return
         moving = record.at_truth(record.moving)[kept]
-        self._moving.append(depth_errors(depth[moving], truth[moving]))
-        self._static.append(depth_errors(depth[~moving], truth[~moving]))
+        self._moving.add(depth_errors(depth[moving], truth[moving]))
+        self._static.add(depth_errors(depth[~moving], truth[~moving]))
 
 
 def _bands(frames: list[DepthErrors]) -> tuple[ErrorBands, ...]:

@@ -43,13 +43,23 @@ def write_result(result: EvaluationResult, path: Path) -> None:
     Raises:
         ConfigError: the file cannot be written.
     """
-    text = json.dumps(to_plain(result), indent=1, allow_nan=False) + '\n'
     temporary = path.with_name(f'.{path.name}.{os.getpid()}')
     try:
-        temporary.write_text(text, 'utf-8')
+        with temporary.open('w', encoding='utf-8') as file:
+            # Part by part: the plain copy of a long recording's frames is large.
+            for number, part in enumerate(dataclasses.fields(result)):
+                file.write('{\n' if number == 0 else ',\n')
+                _write_part(file, part.name, getattr(result, part.name))
+            file.write('\n}\n')
         temporary.replace(path)
     except OSError as error:
         raise ConfigError(f'cannot write {path}: {error.strerror or error}') from error
+
+
+def _write_part(file: typing.TextIO, name: str, value: Any) -> None:
+    file.write(f'{json.dumps(name)}: ')
+    for piece in json.JSONEncoder(indent=1, allow_nan=False).iterencode(to_plain(value)):
+        file.write(piece)
 
 
 def read_result(path: Path) -> EvaluationResult:

@@ -114,7 +114,7 @@ class Baseline:
     mean: DepthErrors
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FrameScore:
     """Errors of one frame under one protocol.
 
@@ -304,7 +304,7 @@ class TrajectoryResult:
     plotted_alignment: str = ''
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ScaleSample:
     """Scale of one frame.
 

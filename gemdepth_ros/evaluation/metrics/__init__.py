@@ -13,6 +13,7 @@ from gemdepth_ros.evaluation.metrics.depth import (
     METRIC_NAMES,
     NO_ERRORS,
     DepthErrors,
+    ErrorMean,
     depth_errors,
     mean_errors,
 )
@@ -24,6 +25,7 @@ __all__ = [
     'NO_ERRORS',
     'SMALLEST',
     'DepthErrors',
+    'ErrorMean',
     'ScaleShift',
     'ScaleShiftFit',
     'SequenceScore',

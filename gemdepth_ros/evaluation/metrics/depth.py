@@ -19,7 +19,7 @@ from gemdepth_ros.interfaces import Float64Array
 DELTA_BASE = 1.25
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class DepthErrors:
     """Errors over the pixels of one frame, or their mean over frames; NaN where unknown.
 
@@ -90,11 +90,29 @@ def depth_errors(depth: npt.ArrayLike, truth: npt.ArrayLike) -> DepthErrors:
     )
 
 
+class ErrorMean:
+    """Mean over frames, each of the same weight; frames without pixels do not count."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+        self._sums: Float64Array = np.zeros(len(METRIC_NAMES))
+
+    def add(self, errors: DepthErrors) -> None:
+        """Take the next frame."""
+        if not math.isnan(errors.abs_rel):
+            self.frames += 1
+            self._sums += [getattr(errors, name) for name in METRIC_NAMES]
+
+    def mean(self) -> DepthErrors:
+        """Return the mean so far; all NaN without a frame."""
+        if not self.frames:
+            return NO_ERRORS
+        return DepthErrors(*(self._sums / self.frames).tolist())
+
+
 def mean_errors(frames: Iterable[DepthErrors]) -> DepthErrors:
-    """Return the mean over frames, each of the same weight; frames without pixels do not count."""
-    rows = [[getattr(frame, name) for name in METRIC_NAMES] for frame in frames]
-    known = np.array([row for row in rows if not math.isnan(row[0])], np.float64)
-    if not known.size:
-        return NO_ERRORS
-    means: Float64Array = known.mean(axis=0)
-    return DepthErrors(*(float(value) for value in means))
+    """Return the mean over frames, see `ErrorMean`."""
+    mean = ErrorMean()
+    for frame in frames:
+        mean.add(frame)
+    return mean.mean()
