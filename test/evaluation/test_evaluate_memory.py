@@ -19,8 +19,8 @@ result = evaluate_source(bag, TINY, output, make_predictor=known())
 assert result.protocols[0].mean.abs_rel == 0
 print(result.source.processed, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
-# Scores of each frame stay in memory and in the result: about 10 kB per frame.
-ALLOWED_KB_PER_FRAME = 16
+# Scores of each frame stay in memory and in the result: about 7 kB per frame.
+ALLOWED_KB_PER_FRAME = 12
 
 
 def peak_mib(bag: Path, output: Path, frames: int) -> int:
