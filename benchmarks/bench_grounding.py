@@ -52,6 +52,10 @@ def questions(shared: Path) -> dict[str, tuple[str, Callable[[], list[Row]]]]:
     return {
         'synthetic': ('Synthetic truth, 5 % gross outliers', cases.synthetic),
         'consistency': ('Normalised estimation error squared', cases.consistency),
+        'alignment': (
+            'LiDAR with a transform as wrong as stated, shipped filter',
+            cases.alignment,
+        ),
         'traffic_lidar': (
             'kitti_traffic: thinned LiDAR',
             lambda: cases.traffic_lidar(shared / 'data/kitti_traffic'),

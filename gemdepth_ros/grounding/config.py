@@ -188,8 +188,14 @@ class ParallaxConfig:
         direction_std_deg: standard deviation of the predicted direction of motion of a pair.
         baseline_std: standard deviation of the predicted distance of a pair, as a part of it.
         track_bias_px: what tracking is off along the flow, always in the same sense [px].
+        scale_bias: what all flows may be off in the same sense, as a part.
+        mover_bias: what movers among the good tracks may change if all tracks disagreed, as a
+            part.
         max_epipolar_px: tracks further from their epipolar line are movers or wrong [px].
-        min_inlier_share: part of the tracks that must obey one scale and shift.
+        min_inlier_share: part of the tracks that must obey one scale and shift, now and on the
+            average of the last pairs.
+        max_fit_std: refuse a pair whose tracks leave more than this part of depth at 20 m open:
+            too little motion, or movers on all sides.
         max_residual: refuse when the typical misfit of the flow exceeds this part of the flow.
     """
 
@@ -202,8 +208,11 @@ class ParallaxConfig:
     direction_std_deg: float = 1.0
     baseline_std: float = 0.03
     track_bias_px: float = 0.15
+    scale_bias: float = 0.01
+    mover_bias: float = 0.05
     max_epipolar_px: float = 1.5
     min_inlier_share: float = 0.65
+    max_fit_std: float = 0.05
     max_residual: float = 0.15
 
     def __post_init__(self) -> None:
@@ -218,9 +227,12 @@ class ParallaxConfig:
             'baseline_std',
             'track_bias_px',
             'max_epipolar_px',
+            'max_fit_std',
             'max_residual',
         )
         _checked(self, 'min_inlier_share', 0.05, 1.0)
+        _checked(self, 'scale_bias', 0.0, 1.0)
+        _checked(self, 'mover_bias', 0.0, 1.0)
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ STILL_FLOW_PX = 0.15
 # More frames than this part of the recent ones that show a wrong calibration refuse a source.
 FAULT_MEMORY = 0.2
 MAX_FAULTS = 0.35
+FEW_FAULTS = 0.1  # a calibration does not heal: it takes this few to be believed again
 NO_CAMERA = (
     'grounding: the camera is not calibrated (CameraInfo without focal length): '
     'only manual and sky can work'
@@ -55,6 +56,7 @@ class GroundingEstimator:
     def _forget(self) -> None:
         self._tracks: dict[str, GaussianTrack] = {}
         self._faults: dict[str, float] = {}
+        self._revoked: set[str] = set()
         self._stamp_ns: int | None = None
         self._segment = 0
         self._messages: list[str] = []
@@ -129,7 +131,18 @@ class GroundingEstimator:
             reading = read_ground_plane(scene, frame.mounting, tilt, config.ground_plane)
             self._take('ground_plane', reading, frame, scene)
         if config.parallax.enabled:
-            self._take('parallax', self._parallax.read(frame, scene), frame, scene)
+            factor = self._known_factor(frame.stamp_ns)
+            self._take('parallax', self._parallax.read(frame, scene, factor), frame, scene)
+
+    def _known_factor(self, now_ns: int) -> float:
+        """Metres per session unit from odometry, or from the last estimate; NaN when unknown."""
+        odometry = self._tracks.get('odometry')
+        if odometry is not None and odometry.age_s(now_ns) <= self.config.max_coast_s:
+            return math.exp(odometry.value[0])
+        estimate = self._estimate
+        if estimate is None or 'parallax' not in estimate.sources:
+            return math.nan
+        return math.exp(estimate.x[2])
 
     def _note(self, message: str) -> None:
         if message:
@@ -156,7 +169,11 @@ class GroundingEstimator:
         if reading.revoked or reading.measurement is not None:
             share += FAULT_MEMORY * (float(reading.revoked) - share)
             self._faults[name] = share
-        return share > MAX_FAULTS
+        if share > MAX_FAULTS:
+            self._revoked.add(name)
+        elif share < FEW_FAULTS:
+            self._revoked.discard(name)
+        return name in self._revoked
 
     def _opinions(self, now_ns: int) -> list[Opinion]:
         """What the sources know that have been heard of lately."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gemdepth_ros.geometry.linear import solved
 from gemdepth_ros.geometry.robust_fit import IntArray, LinearFit, robust_linear_fit
 from gemdepth_ros.grounding.config import LidarConfig
 from gemdepth_ros.grounding.inputs import LidarScan
@@ -23,6 +24,7 @@ NOISE_FLOOR = 1.0 / 30.0  # [1/m]
 # Relative standard deviation of the scale beyond which scale and shift cannot be told apart.
 DEGENERATE = 0.25
 SIGNIFICANT = 4.0
+WILD_SLOPE = 5.0  # times the median
 SAMPLED = 97  # every n-th point tells how many of a cloud are known
 
 
@@ -62,10 +64,10 @@ def read_lidar(
     points = _usable(xyz, scan, scene, config)
     if isinstance(points, str):
         return Reading(message=f'lidar: {points}')
-    fit = _fit(points, scene, math.radians(config.rotation_std_deg))
-    if fit is None:
+    fitted = _fit(points, scene, math.radians(config.rotation_std_deg))
+    if fitted is None:
         return Reading(message='lidar: the points do not determine scale and shift')
-    return _judge(fit, points, config, known_scale)
+    return _judge(*fitted, points, config, known_scale)
 
 
 def _coordinates(scan: LidarScan, largest: int) -> Float64Array | str:
@@ -152,21 +154,49 @@ def _nearest(kept: IntArray, cell: IntArray, inverse: Float64Array) -> tuple[Int
     return kept[order[first]], sorted_cell[first]
 
 
-def _fit(points: _Points, scene: Scene, rotation_std: float) -> LinearFit | None:
-    """Regress disparity on inverse depth (LiDAR is exact beside it), with a rotation to doubt."""
+def _fit(
+    points: _Points, scene: Scene, rotation_std: float
+) -> tuple[LinearFit, Float64Array] | None:
+    """Regress disparity on inverse depth (LiDAR is exact beside it), with a rotation to doubt.
+
+    Returns:
+        The fit, and the covariance [2, 2] of scale and shift from the rotation that it missed.
+    """
     camera = scene.camera
     assert camera is not None
     rho = points.inverse_depth
     design = np.column_stack([rho, np.ones_like(rho), *_rotated(points, scene, camera)])
     prior = np.array([np.inf, np.inf, rotation_std, rotation_std])
-    return robust_linear_fit(
+    std = np.hypot(rho, NOISE_FLOOR)
+    fit = robust_linear_fit(
         design,
         points.disparity,
-        std=np.hypot(rho, NOISE_FLOOR),
+        std=std,
         clusters=scene.tiles(points.row, points.column),
         prior_std=prior,
         floor=1e-5 * scene.spread,
     )
+    if fit is None:
+        return None
+    return fit, _missed(fit, design, fit.inliers / std**2, rotation_std)
+
+
+def _missed(
+    fit: LinearFit, design: Float64Array, weight: Float64Array, rotation_std: float
+) -> Float64Array:
+    """Covariance of scale and shift when a rotation is not seen.
+
+    The slopes of a noisy map are noisy, and a regression on noisy columns finds too little of
+    what they explain, while it believes to have found it all. So the rotation's prior counts as
+    if nothing of it had been fitted, and what was found as if as much again was missed.
+    """
+    weighted = design[:, :2] * weight[:, None]
+    # Single wild slopes at edges would speak for all points.
+    limit = WILD_SLOPE * np.median(np.abs(design[:, 2:]), axis=0)
+    turned = np.clip(design[:, 2:], -limit, limit)
+    leak = solved(weighted.T @ design[:, :2], weighted.T @ turned)
+    variance = rotation_std**2 + fit.x[2:] ** 2
+    return (leak * variance) @ leak.T
 
 
 def _rotated(
@@ -182,7 +212,13 @@ def _rotated(
     return -np.nan_to_num(pitch), -np.nan_to_num(yaw)
 
 
-def _judge(fit: LinearFit, points: _Points, config: LidarConfig, known_scale: float) -> Reading:
+def _judge(
+    fit: LinearFit,
+    missed: Float64Array,
+    points: _Points,
+    config: LidarConfig,
+    known_scale: float,
+) -> Reading:
     scale, shift, pitch, yaw = (float(v) for v in fit.x)
     if fit.inlier_share < config.min_inlier_share:
         return Reading(
@@ -207,16 +243,19 @@ def _judge(fit: LinearFit, points: _Points, config: LidarConfig, known_scale: fl
                 f'(misfit {fit.sigma * np.hypot(spread, NOISE_FLOOR) / (scale * spread):.0%} of '
                 'its range): check the transform and the stamps'
             )
-        return Reading(affine_measurement(scale, shift, noise, fit.prior_covariance[:2, :2]))
+        systematic = fit.prior_covariance[:2, :2] + missed
+        return Reading(affine_measurement(scale, shift, noise, systematic))
     if not math.isfinite(known_scale):
         return Reading(
             message='lidar: all points are at nearly one depth: scale and shift cannot be told '
             'apart'
         )
-    return Reading(_at_one_depth(fit, points, known_scale))
+    return Reading(_at_one_depth(fit, missed, points, known_scale))
 
 
-def _at_one_depth(fit: LinearFit, points: _Points, scale: float) -> Measurement:
+def _at_one_depth(
+    fit: LinearFit, missed: Float64Array, points: _Points, scale: float
+) -> Measurement:
     """Constraint ``u d - v = 1/Z`` at the points' mean, with the scale from elsewhere."""
     weights = fit.inliers / (points.inverse_depth**2 + NOISE_FLOOR**2)
     rho = float(np.average(points.inverse_depth, weights=weights))
@@ -225,4 +264,6 @@ def _at_one_depth(fit: LinearFit, points: _Points, scale: float) -> Measurement:
     noise = fit.sigma * math.hypot(rho, NOISE_FLOOR) / scale
     count = max(float(fit.inliers.sum()) / 10.0, 1.0)  # neighbours share their errors
     mean = np.array([1.0 / scale, disparity / scale - rho])
-    return Measurement(mean, np.outer(row, row) * count / noise**2, np.zeros((2, 2)))
+    at = np.array([rho, 1.0])
+    systematic = np.diag([0.0, float(at @ missed @ at) / scale**2])
+    return Measurement(mean, np.outer(row, row) * count / noise**2, systematic)

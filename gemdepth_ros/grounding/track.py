@@ -99,9 +99,11 @@ class GaussianTrack:
         information = self.information + share * measurement.information
         pulled = self.information @ self.mean + share * measurement.information @ measurement.mean
         mean: Float64Array = solved(information, pulled)
+        # The mean is an average over frames, and so is what is systematic about it.
+        gain = share * solved(information, measurement.information).trace() / len(mean)
+        self.systematic = self.systematic + gain * (measurement.systematic - self.systematic)
         self.mean = mean
         self.information = information
-        self.systematic = measurement.systematic
         if len(measurement.offset):
             self._offset = measurement.offset
         self.accepted_ns = self._counted_ns = now_ns

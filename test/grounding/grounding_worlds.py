@@ -6,9 +6,11 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import Protocol
 
 import cv2
 import numpy as np
+from grounding_street import FlatStreet
 from scipy.spatial.transform import Rotation
 
 from gemdepth_ros.grounding import (
@@ -29,6 +31,12 @@ CAMERA_FROM_LIDAR = np.array(
 BASE_FROM_CAMERA = np.linalg.inv(CAMERA_FROM_LIDAR)
 
 
+class Drive(Protocol):
+    """What renders frames by number."""
+
+    def render(self, index: int) -> SyntheticFrame: ...
+
+
 @dataclass(frozen=True)
 class Truth:
     """What the estimator must find."""
@@ -44,9 +52,14 @@ class Truth:
 
 @dataclass(frozen=True)
 class World:
-    """A drive and what is wrong with its measurements."""
+    """A drive and what is wrong with its measurements.
+
+    Attributes:
+        place: ``street``: the analytic one; ``world``: the package's synthetic world.
+    """
 
     seed: int = 0
+    place: str = 'street'
     frames: int = 12
     height: int = 94
     width: int = 310
@@ -57,8 +70,10 @@ class World:
     mounting: CameraMounting | None = None
     beams: int = 64
     lidar_turned_deg: float = 0.0
+    lidar_yawed_deg: float = 0.0
     odometry_factor: float = 1.0
     odometry_every: int = 1
+    odometry_noise_m: float = 0.0  # random walk of its distance per frame
     pitch_error_rad: float = 0.0
     roll_error_rad: float = 0.0
     height_error_m: float = 0.0
@@ -78,7 +93,8 @@ class World:
         truth, random = self.truth(), np.random.default_rng([self.seed, 2])
         walked = np.zeros(3)
         for index in range(self.frames):
-            frame = rendered(self.frames, self.height, self.width, self.seed % 5, index)
+            size = (self.frames, self.height, self.width)
+            frame = rendered(self.place, *size, self.seed % 5, index)
             walked = walked + random.normal(0, 1, 3) * self.pose_noise_m / truth.factor
             yield self._input(frame, index, truth, random, walked), frame
 
@@ -120,8 +136,8 @@ class World:
         if 'lidar' not in self.sources:
             return None
         turned = np.eye(4)
-        angle = math.radians(self.lidar_turned_deg)
-        turned[:3, :3] = Rotation.from_rotvec([angle, 0, 0]).as_matrix()
+        angles = np.radians([self.lidar_turned_deg, self.lidar_yawed_deg, 0.0])
+        turned[:3, :3] = Rotation.from_rotvec(angles).as_matrix()
         points = frame.lidar_points(self.beams)
         return LidarScan(points, turned @ CAMERA_FROM_LIDAR, frame.stamp_ns)
 
@@ -130,7 +146,12 @@ class World:
             return ()
         pose = BASE_FROM_CAMERA @ frame.world_from_camera @ CAMERA_FROM_LIDAR
         pose[:3, 3] *= self.odometry_factor
+        pose[0, 3] += self._slipped(index)  # x is forward
         return (OdometrySample(frame.stamp_ns, pose),)
+
+    def _slipped(self, index: int) -> float:
+        random = np.random.default_rng([self.seed, 5])
+        return float(random.normal(size=index + 1).sum()) * self.odometry_noise_m
 
     def _mounting(self, frame: SyntheticFrame) -> CameraMounting:
         # The street's camera nods: the mounting of this frame is its true tilt plus the errors.
@@ -148,13 +169,17 @@ class World:
 
 
 @lru_cache(maxsize=8)
-def _drive(frames: int, height: int, width: int, seed: int) -> SyntheticDrive:
+def _drive(place: str, frames: int, height: int, width: int, seed: int) -> Drive:
+    if place == 'street':
+        return FlatStreet(height, width, seed)
     return SyntheticDrive(frames, height, width, seed)
 
 
 @lru_cache(maxsize=160)
-def rendered(frames: int, height: int, width: int, seed: int, index: int) -> SyntheticFrame:
-    return _drive(frames, height, width, seed).render(index)
+def rendered(
+    place: str, frames: int, height: int, width: int, seed: int, index: int
+) -> SyntheticFrame:
+    return _drive(place, frames, height, width, seed).render(index)
 
 
 def abs_rel(state: GroundingState, truth: Truth, depth: Float64Array) -> float:

@@ -51,12 +51,13 @@ def test_turned_lidar_is_never_confidently_wrong(
         assert not state.metric or error < 3 * state.depth_std_at_20m
 
 
-def test_dense_traffic_refuses_most_pairs_and_is_never_far_off(traffic: Path) -> None:
-    recipe = kitti.Recipe(parallax=True, noise=0.03, frames=50)
-    errors, states = cases.traffic_errors(traffic, recipe, cases.config('parallax', 'odometry'))
-    assert any('movers' in message for state in states for message in state.messages)
-    for error, state in zip(errors, states, strict=True):
-        assert not state.metric or error < 3 * state.depth_std_at_20m
+@pytest.mark.parametrize('seed', range(2))
+def test_dense_slow_traffic_is_refused_throughout(traffic: Path, seed: int) -> None:
+    """Half of the tracks lie on vehicles: some pairs agree, and are 15 % wrong together."""
+    recipe = kitti.Recipe(parallax=True, noise=0.03, seed=seed)
+    _, states = cases.traffic_errors(traffic, recipe, cases.config('parallax', 'odometry'))
+    assert sum('movers' in message for state in states for message in state.messages) > 10
+    assert not any(state.metric for state in states)
 
 
 def test_tracks_and_odometry_recover_scale_and_shift_at_speed(speed: Path) -> None:
