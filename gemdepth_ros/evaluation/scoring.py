@@ -160,8 +160,8 @@ def _possible(protocols: Sequence[str], contents: Contents, notes: list[str]) ->
     for name in protocols:
         if PROTOCOLS[name].metric and not contents.metric:
             notes.append(
-                f'protocol {name}: no frame has metric depth (no weights, or no source of metres '
-                'enabled: --set grounding...)'
+                f'protocol {name}: no frame has metric depth; it needs trained weights and a '
+                'source of metres (--set grounding.SOURCE.enabled=true) that agrees with the depth'
             )
         else:
             names.append(name)

@@ -202,3 +202,26 @@ def test_a_bag_of_ros_1(tmp_path: Path) -> None:
     assert result.source.kind == 'rosbag ros1'
     assert figures(result, 'metric') == (0, 0, 1)
     assert (result.truth.depth_frames, result.truth.pose_frames) == (5, 5)
+
+
+def test_metres_of_the_real_pipeline(bag: Path, tmp_path: Path) -> None:
+    words = ('enabled=true', 'scale=5', 'scale_std_relative=0.1', 'translation_factor=1')
+    overrides = (
+        'network.allow_untrained_metric=true',
+        *(f'grounding.manual.{word}' for word in words),
+    )
+    result = evaluate_source(bag, replace(TINY, overrides=overrides, max_frames=8), tmp_path)
+    metric = result.protocol('metric')
+    assert metric is not None
+    assert 0 < metric.coverage <= 1
+    assert metric.mean.abs_rel > 0.01
+    assert result.calibration is not None
+    assert result.calibration.mean_stated_relative > 0.05
+    assert result.scale is not None
+    assert result.scale.frames[-1].metric
+    assert result.scale.frames[-1].stated_scale == pytest.approx(5)
+    assert result.system.grounding == ('manual',)
+    assert {score.depth for score in result.temporal} == {
+        'metric, no alignment',
+        'aligned by one scale and shift per sequence',
+    }
