@@ -51,6 +51,7 @@ def questions(shared: Path) -> dict[str, tuple[str, Callable[[], list[Row]]]]:
     """Return the tables by name."""
     return {
         'synthetic': ('Synthetic truth, 5 % gross outliers', cases.synthetic),
+        'world': ('The synthetic world, shipped settings', cases.synthetic_world),
         'consistency': ('Normalised estimation error squared', cases.consistency),
         'alignment': (
             'LiDAR with a transform as wrong as stated, shipped filter',

@@ -36,6 +36,22 @@ def running(frames: list[GroundingInput], *sources: str) -> GroundingEstimator:
     return estimator
 
 
+def assert_goes_on(estimator: GroundingEstimator, frames: list[GroundingInput]) -> None:
+    """The next good frame is as if nothing had been."""
+    later = frames[5].stamp_ns + 100_000_000
+    lidar, odometry = frames[5].lidar, frames[5].odometry[0]
+    assert lidar is not None
+    good = replace(
+        frames[5],
+        stamp_ns=later,
+        lidar=replace(lidar, stamp_ns=later),
+        odometry=(replace(odometry, stamp_ns=later),),
+    )
+    state = estimator.update(good)
+    assert not state.messages
+    assert state.metric
+
+
 def cloud(kind: str, scan: LidarScan) -> LidarScan:
     points = np.asarray(scan.points)
     if kind == 'empty':
@@ -77,6 +93,7 @@ def test_bad_cloud(frames: list[GroundingInput], kind: str, says: str) -> None:
     assert '\n' not in state.messages[0]
     assert re.search(says, state.messages[0]), state.messages[0]
     assert state.metric
+    assert_goes_on(estimator, frames)
 
 
 def test_cloud_with_some_nan_is_used(frames: list[GroundingInput]) -> None:
@@ -107,6 +124,9 @@ def test_structured_cloud_is_used(frames: list[GroundingInput]) -> None:
     [
         ({'stamp_ns': 0}, 'has the stamp 0'),
         ({'stamp_ns': 5}, 'away from the image'),
+        ({'stamp_ns': -7}, 'has the stamp -7'),
+        ({'stamp_ns': 1 << 62}, 'away from the image'),
+        ({'odom_from_base': None, 'speed_mps': 500.0}, 'is absurd'),
         ({'odom_from_base': np.full((4, 4), np.nan)}, 'not finite'),
         ({'odom_from_base': None}, 'neither a pose nor a finite speed'),
         ({'odom_from_base': np.diag([1.0, 1, 1, 1]) + 1e4 * np.eye(4, k=3)}, 'is absurd'),
@@ -120,6 +140,7 @@ def test_bad_odometry(frames: list[GroundingInput], sample: dict[str, Any], says
     assert says in state.messages[0]
     assert state.metric
     assert np.isfinite(state.translation_factor)
+    assert_goes_on(estimator, frames)
 
 
 def test_odometry_that_goes_back_in_time(frames: list[GroundingInput]) -> None:
@@ -134,8 +155,10 @@ def test_camera_of_zeros_is_named_and_the_state_coasts(frames: list[GroundingInp
         PinholeIntrinsics(310, 94, 0.0, 0.0, 0.0, 0.0)
     estimator = running(frames, 'lidar')
     state = estimator.update(replace(frames[5], camera=None))
+    assert len(state.messages) == 1
     assert 'not calibrated' in state.messages[0]
     assert state.metric
+    assert_goes_on(estimator, frames)
 
 
 def test_disparity_of_nan_is_named_and_the_state_coasts(frames: list[GroundingInput]) -> None:

@@ -1,0 +1,147 @@
+"""The trajectory across resets: which ones begin anew, and which go on from where it was."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from gemdepth_ros.grounding.config import GroundingConfig, LidarConfig, OdometryConfig
+from gemdepth_ros.grounding.pose_chain import UNKNOWN_VARIANCE
+from gemdepth_ros.inference.streaming import StreamOutput
+from gemdepth_ros.interfaces import (
+    EgoMotion,
+    PinholeIntrinsics,
+    ResetReason,
+    VideoFrame,
+    WindowPoses,
+)
+from gemdepth_ros.pipeline.config import NetworkConfig, PipelineConfig
+from gemdepth_ros.pipeline.metres import FRESH_START, Metres
+from gemdepth_ros.pipeline.readings import LidarScan, OdometrySample, SensorReadings
+
+CAMERA = PinholeIntrinsics(64, 48, 40.0, 40.0, 31.5, 20.0)
+SCALE, SHIFT = 6.0, 0.2
+GOING_ON = sorted(set(ResetReason) - set(FRESH_START), key=lambda reason: reason.value)
+INTERVAL_NS = 100_000_000
+
+
+class Drive:
+    """A straight drive of one metre per frame before a slope of known depth."""
+
+    def __init__(self) -> None:
+        config = PipelineConfig(
+            network=NetworkConfig(allow_untrained_metric=True),
+            grounding=GroundingConfig(
+                lidar=LidarConfig(enabled=True), odometry=OdometryConfig(enabled=True)
+            ),
+        )
+        self.metres = Metres(config, trained=False)
+        self.index = 0
+        self.session_metres = 0.0  # since the session began
+        self.factor = 2.0
+
+    def step(self, reset: ResetReason | None = None) -> EgoMotion:
+        """The next frame; a reset starts a session with another unit at its own origin."""
+        if reset is not None:
+            self.session_metres, self.factor = 0.0, 5.0
+        elif self.index:
+            self.session_metres += 1.0
+        pose = np.eye(4)
+        pose[2, 3] = self.session_metres / self.factor
+        stamp_ns = 10**9 + self.index * INTERVAL_NS
+        odom = np.eye(4)
+        odom[2, 3] = float(self.index)
+        self.index += 1
+        frame = VideoFrame(np.zeros((48, 64, 3), np.uint8), stamp_ns, camera=CAMERA)
+        readings = SensorReadings(
+            lidar=LidarScan(self._points(), np.eye(4), stamp_ns),
+            odometry=(OdometrySample(stamp_ns, odom),),
+        )
+        state, motion = self.metres.update(frame, self._result(stamp_ns, pose, reset), readings)
+        self.state = state
+        return motion
+
+    def _inverse_depth(self) -> np.ndarray:
+        rows = np.arange(48, dtype=np.float32)[:, None]
+        return np.repeat(0.02 + 0.004 * rows, 64, axis=1).astype(np.float32)
+
+    def _points(self) -> np.ndarray:
+        rows, columns = np.mgrid[2:46:3, 2:62:3]
+        depth = 1.0 / self._inverse_depth()[rows, columns]
+        x = (columns - CAMERA.cx) / CAMERA.fx * depth
+        y = (rows - CAMERA.cy) / CAMERA.fy * depth
+        return np.stack([x, y, depth], axis=-1).reshape(-1, 3).astype(np.float32)
+
+    def _result(self, stamp_ns: int, pose: np.ndarray, reset: ResetReason | None) -> StreamOutput:
+        return StreamOutput(
+            stamp_ns=stamp_ns,
+            disparity_HW=torch.from_numpy(SCALE * self._inverse_depth() + SHIFT),
+            session_from_camera=pose,
+            position_std=0.0,
+            rotation_std=0.0,
+            lost=False,
+            fov_rad=(1.0, 1.2),
+            window=WindowPoses((stamp_ns,), np.eye(4)[None], pose, 1.0),
+            interval_ns=INTERVAL_NS,
+            dropped_before=0,
+            age_frames=0,
+            segment=0,
+            scale=1.0,
+            shift=0.0,
+            reset=reset,
+        )
+
+
+def driven() -> tuple[Drive, EgoMotion]:
+    drive = Drive()
+    for _ in range(8):
+        motion = drive.step()
+    assert motion.metric
+    assert drive.state.metric
+    assert motion.odom_from_camera[2, 3] == pytest.approx(7.0, rel=0.02)
+    return drive, motion
+
+
+@pytest.mark.parametrize('reason', GOING_ON)
+def test_after_other_resets_the_path_goes_on_from_where_it_was(reason: ResetReason) -> None:
+    drive, before = driven()
+    broken = drive.step(reason)
+    assert broken.lost
+    assert broken.covariance[0, 0] == UNKNOWN_VARIANCE
+    np.testing.assert_array_equal(broken.odom_from_camera, before.odom_from_camera)
+    path = [drive.step() for _ in range(6)]
+    assert not any(motion.lost for motion in path)
+    # No jump: the new session's unit is measured anew, and no step is longer than the drive's.
+    along = np.array([before.odom_from_camera[2, 3]] + [m.odom_from_camera[2, 3] for m in path])
+    assert (np.diff(along) >= -1e-9).all()
+    assert path[-1].metric
+    assert np.diff(along)[-1] == pytest.approx(1.0, rel=0.05)
+    # Nobody knows what happened in between: the covariance says so from then on.
+    assert path[-1].covariance[2, 2] > before.covariance[2, 2] + 0.5
+
+
+@pytest.mark.parametrize('reason', FRESH_START)
+def test_a_request_and_a_jump_back_in_time_begin_at_the_origin(reason: ResetReason) -> None:
+    drive, _ = driven()
+    begun = drive.step(reason)
+    np.testing.assert_array_equal(begun.odom_from_camera, np.eye(4))
+    last = [drive.step() for _ in range(6)][-1]
+    assert last.metric
+    assert last.odom_from_camera[2, 3] == pytest.approx(6.0, rel=0.05)
+
+
+def test_the_first_frame_of_all_breaks_nothing() -> None:
+    drive = Drive()
+    first = drive.step(ResetReason.REQUEST)
+    assert not first.lost
+    np.testing.assert_array_equal(first.odom_from_camera, np.eye(4))
+
+
+@pytest.mark.parametrize('reason', [ResetReason.GAP, ResetReason.REQUEST])
+def test_metres_of_depth_are_measured_anew_after_any_reset(reason: ResetReason) -> None:
+    drive, _ = driven()
+    drive.step(reason)
+    assert drive.state.metric  # LiDAR needs one frame
+    assert drive.state.sources == ('lidar',)  # the odometry's baseline begins again
+    assert np.isnan(drive.state.translation_factor)
