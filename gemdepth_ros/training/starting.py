@@ -1,9 +1,8 @@
 """The network that training starts from.
 
-An untrained network of ``model.initialization`` exercises every part, which is good for tests and
-bad for learning: disparity starts eight times too large and every step of the last layers moves it
-by as much as the scene varies. What is changed here is what made the difference when four pictures
-were to be learned by heart (docs/training.md has the figures).
+An untrained network of ``model.initialization`` exercises every part, which is good for tests:
+disparity starts eight times too large and every step of the last layers moves it by as much as the
+scene varies. docs/training.md has figures of what the changes here do.
 """
 
 from __future__ import annotations
