@@ -60,6 +60,7 @@ def cases(height: int, width: int, device: torch.device) -> dict[str, Case]:
     mask[-height // 8 :] = True
     edges, clouds, camera = EdgeFilter(), CostmapClouds(), frame.camera
     facing = normals(inverse, camera, edges)
+    holes = hide(depth, flying_pixels(inverse, camera, edges))
     on_host = as_array(depth)
     base_from_camera = np.eye(4)
     base_from_camera[:3] = [[0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, CAMERA_HEIGHT_M]]
@@ -78,7 +79,8 @@ def cases(height: int, width: int, device: torch.device) -> dict[str, Case]:
         'standard deviation of depth': std,
         'flying pixels': lambda: flying_pixels(inverse, camera, edges),
         'self-mask': lambda: hide(depth, mask),
-        'normals': lambda: normals(inverse, camera, edges),
+        'normals, edges left out': lambda: normals(inverse, camera, edges),
+        'normals of filtered depth': lambda: normals(1 / holes, camera),
         'normals as an image': lambda: normal_image(facing),
         'depth to the host': lambda: as_array(depth),
         'organised cloud, every 2nd': lambda: organized_cloud(

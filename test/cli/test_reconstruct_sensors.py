@@ -37,7 +37,7 @@ from gemdepth_ros.geometry.transform_tree import TransformTree  # noqa: E402
 from gemdepth_ros.model import GemDepth, GemDepthConfig  # noqa: E402
 from gemdepth_ros.model.checkpoint import published_state  # noqa: E402
 from gemdepth_ros.model.config import PRESETS  # noqa: E402
-from gemdepth_ros.pipeline import pipeline as pipeline_module  # noqa: E402
+from gemdepth_ros.pipeline import network as network_module  # noqa: E402
 from gemdepth_ros.synthetic import SyntheticDrive, SyntheticFrame  # noqa: E402
 
 CLOUD, ODOMETRY = 'sensor_msgs/msg/PointCloud2', 'nav_msgs/msg/Odometry'
@@ -63,7 +63,7 @@ def reconstruct(
     torch.save(published_state(tiny_model), weights)
 
     def run(source: Path, truth: object, *words: str) -> int:
-        monkeypatch.setattr(pipeline_module, 'StreamSession', oracle(truth))
+        monkeypatch.setattr(network_module, 'StreamSession', oracle(truth))
         out = str(tmp_path / 'cloud.ply')
         fixed = ['--weights', str(weights), '--preset', 'small', '--device', 'cpu', '--force']
         return main(['reconstruct', str(source), '-o', out, *fixed, *words])
