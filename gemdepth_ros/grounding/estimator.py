@@ -55,7 +55,7 @@ class GroundingEstimator:
 
     def _forget(self) -> None:
         self._tracks: dict[str, GaussianTrack] = {}
-        self._faults: dict[str, float] = {}
+        self._faults: dict[str, Float64Array] = {}
         self._revoked: set[str] = set()
         self._stamp_ns: int | None = None
         self._segment = 0
@@ -165,10 +165,13 @@ class GroundingEstimator:
 
     def _is_revoked(self, name: str, reading: Reading) -> bool:
         """Whether a source has shown itself miscalibrated in many of its recent frames."""
-        share = self._faults.get(name, 0.0)
-        if reading.revoked or reading.measurement is not None:
-            share += FAULT_MEMORY * (float(reading.revoked) - share)
-            self._faults[name] = share
+        # As vectors: a wrong transform is wrong the same way in every frame, an error of the
+        # disparity that looks like one is not.
+        faults = self._faults.get(name, np.zeros(2))
+        if len(reading.fault) or reading.measurement is not None:
+            newest = reading.fault if len(reading.fault) else np.zeros(2)
+            faults = self._faults[name] = faults + FAULT_MEMORY * (newest - faults)
+        share = float(np.linalg.norm(faults))
         if share > MAX_FAULTS:
             self._revoked.add(name)
         elif share < FEW_FAULTS:

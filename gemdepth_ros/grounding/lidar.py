@@ -195,8 +195,8 @@ def _missed(
     limit = WILD_SLOPE * np.median(np.abs(design[:, 2:]), axis=0)
     turned = np.clip(design[:, 2:], -limit, limit)
     leak = solved(weighted.T @ design[:, :2], weighted.T @ turned)
-    variance = rotation_std**2 + fit.x[2:] ** 2
-    return (leak * variance) @ leak.T
+    found = fit.x[2:] ** 2 - 4.0 * np.diag(fit.covariance)[2:]  # two sigmas of it may be noise
+    return (leak * (rotation_std**2 + np.maximum(found, 0.0))) @ leak.T
 
 
 def _rotated(
@@ -231,7 +231,7 @@ def _judge(
         return Reading(
             message=f'lidar: the transform to the camera seems to be off by {off:.1f} deg '
             f'(limit {config.max_rotation_deg} deg): calibrate it',
-            revoked=True,
+            fault=np.array([pitch, yaw]) / math.hypot(pitch, yaw),
         )
     noise = fit.covariance[:2, :2] - fit.prior_covariance[:2, :2]
     scale_std = math.sqrt(fit.covariance[0, 0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,12 +17,13 @@ class Reading:
     Attributes:
         measurement: None when the frame says nothing.
         message: one line, or empty when nothing is wrong.
-        revoked: the source's calibration is wrong; when that repeats, so is all it said before.
+        fault: unit vector [2] of the way in which the calibration seems to be wrong; when that
+            repeats, so is all that the source said before. Empty: nothing seems to be.
     """
 
     measurement: Measurement | None = None
     message: str = ''
-    revoked: bool = False
+    fault: Float64Array = field(default_factory=lambda: np.zeros(0))
 
 
 def affine_measurement(
