@@ -27,7 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add('source', metavar='VIDEO_OR_FOLDER', type=Path, help='video file, image folder or image')
     add('-o', '--output', metavar='OUT', type=Path, required=True, help='folder for the results')
     add('--weights', metavar='FILE|NAME', default='', help='default: none (seeded, no meaning)')
-    add('--preset', choices=('vitl', 'small'), help='network; default: that of the weights')
+    add(
+        '--preset', choices=('vitl', 'small', 'tiny'), help='network; default: that of the weights'
+    )
     add('--window', type=int, choices=(32, 16, 8), default=32, help='frames per window (32)')
     add('--input-size', type=_at_least(MIN_INPUT_SIZE), default=518, help='short side, px (518)')
     add('--format', choices=('png16', 'npz'), default='png16', help='of disparity maps (png16)')

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import torch
 
-from gemdepth_ros.hub import locate, read_record
+from gemdepth_ros.hub import CATALOGUE, locate, read_record
 from gemdepth_ros.hub.records import sha256_of
 from gemdepth_ros.inference.config import StreamingConfig
 from gemdepth_ros.inference.device import choose_placement
@@ -68,6 +68,13 @@ class LoadedNetwork:
             placement.reason,
             self.weights_description,
         )
+        entry = CATALOGUE.get(config.weights)
+        if entry is not None and entry.bundled:
+            logger.warning(
+                'weights %s: a small demonstration model, trained on a synthetic world; for the '
+                "published network run 'gemdepth-ros weights get gemdepth-vitl'",
+                entry.name,
+            )
         self.model = build_gemdepth(config.preset, weights, placement.device, placement.dtype)
 
     def session(self, config: StreamingConfig) -> StreamSession:

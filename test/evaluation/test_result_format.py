@@ -79,7 +79,7 @@ def test_missing_field_is_named(tmp_path: Path) -> None:
     del plain['source']['frames']
     path = tmp_path / 'result.json'
     path.write_text(json.dumps(plain), 'utf-8')
-    with pytest.raises(ConfigError, match='source.frames is missing'):
+    with pytest.raises(ConfigError, match=r'source\.frames is missing'):
         read_result(path)
 
 
