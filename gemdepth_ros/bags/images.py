@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import cv2
 import numpy as np
 import numpy.typing as npt
-from rosbags.typesys.stores.ros2_jazzy import sensor_msgs__msg__CompressedImage as CompressedImage
 from rosbags.typesys.stores.ros2_jazzy import sensor_msgs__msg__Image as Image
 
 from gemdepth_ros.bags.stamps import header_message
@@ -93,21 +92,6 @@ def image_message(pixels: PixelArray, encoding: str, stamp_ns: int, frame_id: st
         is_bigendian=int(sys.byteorder == 'big'),
         step=width * pixel_format.channels * pixel_format.dtype.itemsize,
         data=np.ascontiguousarray(pixels).reshape(-1).view(np.uint8),
-    )
-
-
-def jpeg_message(
-    image_rgb: UInt8Array, stamp_ns: int, frame_id: str, quality: int = 95
-) -> CompressedImage:
-    """Return a sensor_msgs/CompressedImage, a JPEG of RGB uint8 [H, W, 3]."""
-    bgr = cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR)
-    good, encoded = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    if not good:
-        raise ImageError(f'cannot write an image of {list(image_rgb.shape)} as JPEG')
-    return CompressedImage(
-        header=header_message(stamp_ns, frame_id),
-        format='rgb8; jpeg compressed bgr8',
-        data=encoded.reshape(-1),
     )
 
 
