@@ -6,6 +6,7 @@ numpy's, nothing that runs: a snapshot is data.
 
 from __future__ import annotations
 
+import enum
 import io
 import pickle
 from typing import Any
@@ -69,6 +70,8 @@ class _Writer(pickle.Pickler):
         return _MODEL if isinstance(value, torch.nn.Module) else None
 
     def reducer_override(self, value: Any) -> Any:
+        if isinstance(value, enum.Enum):  # some versions of Python ask for getattr
+            return type(value), (value.value,)
         if not isinstance(value, torch.Tensor):
             return NotImplemented
         here = value.detach().cpu().contiguous()

@@ -62,6 +62,8 @@ class NodeParameters:
         """Accept a change that takes effect; refuse every other one with the reason."""
         ours = {field.name: field for field in FIELDS}
         changes = {p.name: p.value for p in parameters if p.name in ours}
+        if not changes:  # rclpy's own, such as those of QoS overrides
+            return SetParametersResult(successful=True)
         try:
             before, values = self._values({}), self._values(changes)
             fixed = [name for name in changes if not ours[name].live]

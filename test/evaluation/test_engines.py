@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import torch
 from rich.console import Console
 from small_bags import write_drive
 
@@ -30,6 +31,15 @@ from gemdepth_ros.evaluation.result import Timing
 SETTINGS = EvaluationSettings(preset='tiny', input_size=28, window=2, device='cpu', samples=1)
 LOCAL = EngineOptions()
 RAY = EngineOptions('ray', jobs=2)
+
+
+@pytest.fixture(scope='module', autouse=True)
+def one_thread() -> Iterator[None]:
+    """As in the workers: sums over two threads round differently."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope='module')
