@@ -4,7 +4,10 @@
 
 For each seed a bag is rendered, and for each source of metres player, node and recorder run as
 processes. The depth that the node publishes is compared with the truth of the same stamp, without
-any alignment. Beside it: what one best scale and shift for the whole bag would give ("relative").
+any alignment. Beside it: what one best scale and shift for the whole bag gives.
+
+The node normally keeps metres to itself while it is not sure of them. Here it tells them whatever
+their standard deviation is; "sure" counts the frames that it would have released.
 Use seeds that the network was not trained on.
 """
 
@@ -34,11 +37,13 @@ from gemdepth_ros.cli.synthesis.options import SynthesisOptions
 from gemdepth_ros.cli.synthesis.write import write_drive
 from gemdepth_ros.errors import GemDepthError
 from gemdepth_ros.evaluation.metrics import ScaleShiftFit, depth_errors
-from gemdepth_ros.pipeline.config import NetworkConfig
+from gemdepth_ros.grounding.config import GroundingConfig
 
 TRUTH_TOPIC = '/camera/depth_ground_truth'
 NEAREST_M, FARTHEST_M = 1.0, 80.0
 FIRST_THIRD = 3
+SURE_STD = GroundingConfig().max_depth_std_at_20m
+WHATEVER_STD = 100.0
 
 Images = dict[int, np.ndarray]
 
@@ -74,8 +79,10 @@ class Score:
         delta1: share of pixels within 25 %.
         bias: median of d / g.
         seen: share of the pixels with truth that have depth.
-        stated: mean of the standard deviation at 20 m that the node states.
-        complaint: the node's words where no frame is metric.
+        stated: median of the standard deviation at 20 m that the node states.
+        sure: frames that the node would have released by its default limit.
+        sure_abs_rel: mean |d - g| / g over those.
+        complaint: what the node knew where no frame is metric.
     """
 
     source: str
@@ -88,6 +95,8 @@ class Score:
     bias: float = math.nan
     seen: float = math.nan
     stated: float = math.nan
+    sure: int = 0
+    sure_abs_rel: float = math.nan
     complaint: str = ''
 
 
@@ -129,6 +138,7 @@ def run_case(case: Case, bag: Path, args: argparse.Namespace, folder: Path) -> A
         'network.weights': f"'{args.weights}'",
         'network.allow_untrained_metric': 'false' if args.weights else 'true',
         'network.threads': args.threads,
+        'grounding.max_depth_std_at_20m': WHATEVER_STD,
         'streaming.mode': args.mode,
         'streaming.window': args.window,
         'streaming.input_size': args.input_size,
@@ -158,22 +168,27 @@ def score(case: Case, seed: int, run: Any, truth: Images) -> Score:
     counts = (case.name, seed, run.sent, int(status.frames_processed), len(depth))
     if not depth:
         return Score(*counts, complaint=last_message(run.recording))
-    errors, ratios, seen = [], [], []
-    for stamp_ns, image in depth.items():
-        counted = known(truth[stamp_ns])
-        have = counted & ~np.isnan(image)
-        predicted = np.clip(image[have], 0.1, FARTHEST_M)  # +Inf: beyond what the node states
-        errors.append(depth_errors(predicted, truth[stamp_ns][have]))
-        ratios.append(np.median(predicted / truth[stamp_ns][have]))
-        seen.append(have.sum() / counted.sum())
+    stated = stated_std(run.recording)
+    rows = np.array([frame_row(image, truth[stamp]) for stamp, image in depth.items()])
+    std = np.array([stated.get(stamp, math.nan) for stamp in depth])
+    sure = std <= SURE_STD
     return Score(
         *counts,
-        float(np.mean([error.abs_rel for error in errors])),
-        float(np.mean([error.delta1 for error in errors])),
-        float(np.median(ratios)),
-        float(np.mean(seen)),
-        stated_std(run.recording),
+        *(float(value) for value in rows.mean(axis=0)),
+        float(np.nanmedian(std)) if np.isfinite(std).any() else math.nan,
+        int(sure.sum()),
+        float(rows[sure, 0].mean()) if sure.any() else math.nan,
     )
+
+
+def frame_row(depth: np.ndarray, truth: np.ndarray) -> tuple[float, float, float, float]:
+    """Return AbsRel, delta1, median ratio and share of seen pixels of one frame."""
+    counted = known(truth)
+    have = counted & ~np.isnan(depth)
+    predicted = np.clip(depth[have], 0.1, FARTHEST_M)  # +Inf: beyond what the node states
+    errors = depth_errors(predicted, truth[have])
+    ratio = float(np.median(predicted / truth[have]))
+    return errors.abs_rel, errors.delta1, ratio, float(have.sum() / counted.sum())
 
 
 def statuses(recording: Path) -> Iterator[Any]:
@@ -182,10 +197,9 @@ def statuses(recording: Path) -> Iterator[Any]:
         yield from (item.message for item in reader.messages([topics.STATUS]))
 
 
-def stated_std(recording: Path) -> float:
-    """Return the mean standard deviation at 20 m while depth was metric."""
-    found = [s.depth_std_at_20m for s in statuses(recording) if s.metric]
-    return float(np.mean(found)) if found else math.nan
+def stated_std(recording: Path) -> dict[int, float]:
+    """Return the relative standard deviation of depth at 20 m that the node states, by stamp."""
+    return {header_stamp_ns(s): float(s.depth_std_at_20m) for s in statuses(recording)}
 
 
 def last_message(recording: Path) -> str:
@@ -241,12 +255,13 @@ def bench_seed(args: argparse.Namespace, seed: int, console: Console) -> Iterato
 
 def print_table(scores: list[Score], console: Console) -> None:
     """Print the mean over the bags for each source, and the worst bag."""
-    table = Table(
-        'source', 'AbsRel', 'worst bag', 'δ1', 'd / truth', 'stated std', 'metric', 'seen'
-    )
+    names = ('source', 'AbsRel', 'worst bag', 'δ1', 'd / truth', 'stated std', 'metric', 'sure')
+    table = Table(*names, 'AbsRel, sure', 'seen')
     for name in dict.fromkeys(item.source for item in scores):
         rows = [item for item in scores if item.source == name]
-        metric, processed = (sum(getattr(r, key) for r in rows) for key in ('metric', 'processed'))
+        metric, processed, sure = (
+            sum(getattr(row, key) for row in rows) for key in ('metric', 'processed', 'sure')
+        )
         table.add_row(
             name,
             mean_text(row.abs_rel for row in rows),
@@ -255,6 +270,8 @@ def print_table(scores: list[Score], console: Console) -> None:
             mean_text(row.bias for row in rows),
             mean_text(row.stated for row in rows),
             f'{metric} of {processed}',
+            str(sure),
+            mean_text(row.sure_abs_rel for row in rows),
             mean_text(row.seen for row in rows),
         )
     console.print(table)
@@ -279,7 +296,7 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add('--weights', default=NetworkConfig().weights, help="default: the package's (%(default)r)")
+    add('--weights', default='gemdepth-tiny', help="file or name; '': random (%(default)s)")
     add('--seeds', type=int, nargs='+', default=[9001, 9002, 9003])
     add('--frames', type=int, default=60, help='per bag, at 10 Hz (%(default)s)')
     add('--size', type=int, nargs=2, default=[188, 621], metavar=('H', 'W'))
@@ -297,7 +314,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     """Run the cases."""
-    args, console = arguments(), Console(highlight=False, soft_wrap=True)
+    args, console = arguments(), Console(highlight=False, width=130)
     args.folder.mkdir(parents=True, exist_ok=True)
     if not args.weights:
         console.print('random weights: the figures only show that everything is connected')
