@@ -135,8 +135,9 @@ class DepthScorer:
             return self._shared
         if self._protocol.name == 'per_frame':
             return fit_scale_shift(disparity, truth)
-        depth = 1.0 / np.maximum(disparity.astype(np.float64), SMALLEST)
-        return ScaleShift(1.0 / median_ratio(depth, truth), 0.0)
+        known = ~np.isnan(disparity)
+        depth = 1.0 / np.maximum(disparity[known].astype(np.float64), SMALLEST)
+        return ScaleShift(1.0 / median_ratio(depth, truth[known]), 0.0)
 
     def _judge_baselines(self, pixels: npt.NDArray[np.int32], truth: Float64Array) -> None:
         assert self._prior is not None

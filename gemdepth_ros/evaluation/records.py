@@ -27,7 +27,7 @@ class FrameRecord:
     Attributes:
         index: number of the frame in the source.
         stamp_ns: capture time [ns].
-        disparity: float32 [H, W], as predicted.
+        disparity: float32 [H, W], as predicted; NaN where nothing is.
         camera: float64 [4]: fx, fy, cx, cy [px].
         depth_m: float32 [H, W], metric; None when not metric.
         depth_std_m: float32 [H, W]; None when not stated.

@@ -117,6 +117,25 @@ def test_unknown_pixels_are_counted_not_judged(bag: Path, tmp_path: Path) -> Non
     assert protocol.frames[0].pixels == 36 * 48
 
 
+def test_a_live_node_has_holes_in_disparity_too(bag: Path, tmp_path: Path) -> None:
+    """Its metres are all that is known: no protocol may take the holes out of the truth."""
+
+    def change(prediction: Prediction) -> Prediction:
+        assert prediction.depth_m is not None
+        holes: Float32Array = prediction.depth_m.copy()
+        holes[:, ::4] = np.nan
+        return replace(prediction, depth_m=holes, disparity=np.float32(1) / holes)
+
+    result = evaluate_source(bag, TINY, tmp_path, make_predictor=known(change))
+    assert [item.name for item in result.protocols] == ['metric', 'vda', 'per_frame', 'median']
+    for protocol in result.protocols:
+        assert protocol.coverage == pytest.approx(0.75)
+        assert protocol.mean.abs_rel == pytest.approx(0, abs=1e-5)
+        assert protocol.frames[0].pixels == 36 * 48
+    assert result.scale is not None
+    assert result.scale.frames[3].fitted_scale == pytest.approx(1)
+
+
 @pytest.mark.parametrize('storage', list(Storage))
 def test_lidar_is_truth(tmp_path: Path, storage: Storage) -> None:
     bag = write_bag(tmp_path / 'bag', 6, storage=storage, lidar=True)

@@ -89,11 +89,11 @@ def test_depth_finds_its_image(recording: Path) -> None:
     assert [p.latency_ms for _, p in found] == [30.0, 50.0, 60.0]
     assert [float(p.disparity[1, 1]) for _, p in found] == pytest.approx([1, 3, 4])
     assert [p.depth_m is not None for _, p in found] == [False, False, True]
-    # Where metric depth is unknown there is nothing to align: that pixel is no truth.
-    valid = found[2][0].video.valid
-    assert valid is not None
-    assert (~valid).sum() == 1
-    assert np.isfinite(found[2][1].disparity).all()
+    # Where metric depth is unknown there is nothing to align, and truth keeps that pixel.
+    assert found[2][0].video.valid is None
+    unknown = np.isnan(found[2][1].disparity)
+    assert unknown.sum() == 1
+    assert unknown[0, 0]
     assert len(predictor.sent_ns) == 4
     assert len(predictor.answered_ns) == 3
 
@@ -129,6 +129,7 @@ def test_measures_are_those_of_ros2_benchmark(recording: Path) -> None:
     assert found['NodeMetrics.PEAK_MEMORY_MIB'] == 400
     assert 'AccuracyMetrics.vda.ABS_REL' in found
     assert 'AccuracyMetrics.vda.ROW_PRIOR_ABS_REL' in found
+    assert found['AccuracyMetrics.vda.COVERAGE'] == 0.997
     json.dumps(found, allow_nan=False)
 
 

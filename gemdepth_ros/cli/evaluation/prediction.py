@@ -40,7 +40,7 @@ class Prediction:
     """What was predicted for one frame.
 
     Attributes:
-        disparity: float32 [H, W].
+        disparity: float32 [H, W]; NaN where there is none.
         camera: intrinsics of the maps.
         depth_m: float32 [H, W]; None when not metric.
         depth_std_m: float32 [H, W]; None when not stated.

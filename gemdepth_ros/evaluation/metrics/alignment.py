@@ -51,10 +51,14 @@ class ScaleShiftFit:
 
         Args:
             disparity: predicted, any shape; floored at `SMALLEST` as the published scripts do.
+                Pixels where it is NaN have no prediction and do not count.
             truth_m: true depth [m], > 0, of the same pixels.
         """
         p = np.maximum(np.asarray(disparity, np.float64).ravel(), SMALLEST)
         y = 1.0 / (np.asarray(truth_m, np.float64).ravel() + TRUTH_OFFSET_M)
+        known = ~np.isnan(p)
+        if not known.all():
+            p, y = p[known], y[known]
         if not p.size:
             return
         mean_p, mean_y = float(p.mean()), float(y.mean())

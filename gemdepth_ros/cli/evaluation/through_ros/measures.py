@@ -106,6 +106,7 @@ def _accuracy(result: EvaluationResult) -> dict[str, Any]:
     for protocol in result.protocols:
         for name in ('abs_rel', 'rmse', 'delta1'):
             values[f'{protocol.name}.{name.upper()}'] = getattr(protocol.mean, name)
+        values[f'{protocol.name}.COVERAGE'] = protocol.coverage
         for baseline in protocol.baselines:
             key = f'{protocol.name}.{baseline.name.upper()}_ABS_REL'
             values[key] = baseline.mean.abs_rel

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +84,7 @@ class RecordedPredictor:
             for frame in frames:
                 found = published.of(frame.video.stamp_ns)
                 if found is not None:
-                    yield self._pair(frame, found)
+                    yield frame, self._prediction(frame, found)
             published.drain()
 
     def snapshot(self) -> bytes | None:
@@ -105,21 +105,21 @@ class RecordedPredictor:
         elif item.topic in (topics.DEPTH, topics.DISPARITY):
             self.answered_ns.setdefault(header_stamp_ns(item.message), item.stamp_ns)
 
-    def _pair(self, frame: SourceFrame, found: _Published) -> tuple[SourceFrame, Prediction]:
+    def _prediction(self, frame: SourceFrame, found: _Published) -> Prediction:
         messages = found.messages
         depth = None
         if topics.DEPTH in messages:
             depth = read_pixels(messages[topics.DEPTH]).astype(np.float32)
+            # Pixels without depth (edges) stay NaN: they have truth, and count as not predicted.
             with np.errstate(divide='ignore'):
                 disparity = (np.float32(1) / depth).astype(np.float32)
-            frame, disparity = _without_unknown(frame, disparity)
         else:
             disparity = read_pixels(messages[topics.DISPARITY]).astype(np.float32)
         std = messages.get(topics.DEPTH_STD)
         odometry = messages.get(topics.ODOMETRY)
         stamp_ns = frame.video.stamp_ns
         sent_ns = self.sent_ns.get(stamp_ns)
-        return frame, Prediction(
+        return Prediction(
             disparity=disparity,
             camera=_camera(messages, frame, disparity),
             depth_m=depth,
@@ -170,19 +170,6 @@ class _Matched:
             held.messages[item.topic] = item.message
             if item.topic in (topics.DEPTH, topics.DISPARITY):
                 held.received_ns = item.stamp_ns
-
-
-def _without_unknown(
-    frame: SourceFrame, disparity: Float32Array
-) -> tuple[SourceFrame, Float32Array]:
-    """Take pixels without depth (edges) out of the truth: they have no disparity to align."""
-    unknown = np.isnan(disparity)
-    if not unknown.any():
-        return frame, disparity
-    valid = frame.video.valid
-    known = ~unknown if valid is None else valid & ~unknown
-    kept = replace(frame, video=replace(frame.video, valid=known))
-    return kept, np.where(unknown, np.float32(0), disparity)
 
 
 def _camera(
