@@ -8,28 +8,55 @@ from typing import Any
 
 import torch
 
-from gemdepth_ros.errors import WeightsError
+from gemdepth_ros.errors import ConfigError, WeightsError
 from gemdepth_ros.model.checkpoint import as_tensors, load_into, load_state, preset_of
-from gemdepth_ros.model.config import PRESETS, GemDepthConfig
 from gemdepth_ros.model.gemdepth import GemDepth
 from gemdepth_ros.model.initialization import initialize
+from gemdepth_ros.model.network import DepthNetwork, empty_network
+from gemdepth_ros.model.vda_config import ALL_PRESETS, ModelConfig, metric_sibling, model_config
 
 AUTOMATIC = 'auto'
+METRIC_FILE = 'metric_'  # how the names of the published metric weights begin
 
 
 def build_gemdepth(
-    config: GemDepthConfig | str = 'vitl',
+    config: ModelConfig | str = 'vitl',
     weights: str | Path | Mapping[str, Any] | None = None,
     device: str | torch.device = 'cpu',
     dtype: torch.dtype = torch.float32,
     *,
     seed: int = 0,
 ) -> GemDepth:
-    """Build the network in evaluation mode.
+    """Build a GemDepth network in evaluation mode; see ``build_network``.
+
+    Raises:
+        WeightsError: the weights cannot be read or do not fit the configuration.
+        ConfigError: there is no such preset, or it is not a GemDepth.
+    """
+    model = build_network(config, weights, device, dtype, seed=seed)
+    if not isinstance(model, GemDepth):
+        raise ConfigError(
+            'this needs a GemDepth network, which predicts poses; the preset or the weights are '
+            'Video Depth Anything'
+        )
+    return model
+
+
+def build_network(
+    config: ModelConfig | str = 'vitl',
+    weights: str | Path | Mapping[str, Any] | None = None,
+    device: str | torch.device = 'cpu',
+    dtype: torch.dtype = torch.float32,
+    *,
+    seed: int = 0,
+) -> DepthNetwork:
+    """Build the network of either family in evaluation mode.
 
     Args:
-        config: a configuration, the name of a preset (``vitl``, ``small``), or ``auto``: the
-            preset that the weights fit, and ``small`` without weights.
+        config: a configuration, the name of a preset (``vitl``, ``vda-small``), or ``auto``: the
+            preset that the weights fit, and ``small`` without weights. Metric weights of Video
+            Depth Anything are then known by the file's name alone, which must begin as the
+            published one does (``metric_``).
         weights: a ``.pth`` or ``.safetensors`` file, a mapping of published tensor names to
             arrays or tensors, or None for seeded random weights (whose output means nothing).
         device: where the network runs.
@@ -42,32 +69,39 @@ def build_gemdepth(
     """
     if weights is None:
         config = _configuration(config, 'small')
-        model = GemDepth(config)
+        model = empty_network(config)
         initialize(model, seed)
         return _ready(model.set_dtype(dtype).to(device))
     state = load_state(weights) if isinstance(weights, str | Path) else as_tensors(weights)
-    config = _configuration(config, preset_of(state))
+    config = _configuration(config, _preset(state, weights))
     with torch.device('meta'):
-        model = GemDepth(config)
+        model = empty_network(config)
     load_into(model, state, torch.device(device), dtype)
     return _ready(model)
 
 
-def _configuration(config: GemDepthConfig | str, automatic: str | None) -> GemDepthConfig:
+def _preset(state: Mapping[str, Any], weights: object) -> str | None:
+    """Preset that the weights fit; what is metric is told by the file's name alone."""
+    preset = preset_of(state)
+    named = isinstance(weights, str | Path) and Path(weights).name.startswith(METRIC_FILE)
+    return metric_sibling(preset) if preset and named else preset
+
+
+def _configuration(config: ModelConfig | str, automatic: str | None) -> ModelConfig:
     """Resolve the name of a preset, or ``auto``."""
-    if isinstance(config, GemDepthConfig):
+    if not isinstance(config, str):
         return config
     if config != AUTOMATIC:
-        return GemDepthConfig.preset(config)
+        return model_config(config)
     if automatic is None:
         raise WeightsError(
-            f'the weights fit no preset ({", ".join(PRESETS)}): give the configuration '
+            f'the weights fit no preset ({", ".join(ALL_PRESETS)}): give the configuration '
             'they are for'
         )
-    return GemDepthConfig.preset(automatic)
+    return model_config(automatic)
 
 
-def _ready(model: GemDepth) -> GemDepth:
+def _ready(model: DepthNetwork) -> DepthNetwork:
     """Set evaluation mode and the memory layout in which convolutions are fastest."""
     model.head.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return model.eval().requires_grad_(False)

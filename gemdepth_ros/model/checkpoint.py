@@ -19,9 +19,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from gemdepth_ros.errors import WeightsError
-from gemdepth_ros.model.config import MAX_FRAMES, PRESETS, GemDepthConfig
-from gemdepth_ros.model.gemdepth import GemDepth
+from gemdepth_ros.model.config import MAX_FRAMES, GemDepthConfig
 from gemdepth_ros.model.layers.sinusoid import interleaved_sinusoid
+from gemdepth_ros.model.network import DepthNetwork, empty_network
+from gemdepth_ros.model.vda_config import ALL_PRESETS, ModelConfig, VdaConfig
 
 Shape = tuple[int, ...]
 SAFE_PICKLE_TORCH = (2, 10)  # first version without known holes in weights_only loading
@@ -115,32 +116,41 @@ class CheckpointLayout(NamedTuple):
     tables: dict[str, Tensor]
 
 
-def checkpoint_layout(config: GemDepthConfig) -> CheckpointLayout:
+def checkpoint_layout(config: ModelConfig) -> CheckpointLayout:
     """Return the names and shapes of a published checkpoint of this configuration."""
     with torch.device('meta'):
-        model = GemDepth(config)
+        model = empty_network(config)
     used = {published_name(n): (n, tuple(p.shape)) for n, p in model.named_parameters()}
     return CheckpointLayout(used, _unused(config, used), _tables(config))
 
 
-def _motion_widths(config: GemDepthConfig) -> tuple[int, ...]:
+def _motion_widths(config: ModelConfig) -> tuple[int, ...]:
     return (*config.out_channels[2:], config.features, config.features)
 
 
-def _unused(config: GemDepthConfig, used: dict[str, tuple[str, Shape]]) -> dict[str, Shape]:
+def _unused(config: ModelConfig, used: dict[str, tuple[str, Shape]]) -> dict[str, Shape]:
     """Tensors of the published constructor that its forward pass never touches."""
     width, features = config.encoder.width, config.features
     unused: dict[str, Shape] = {'pretrained.mask_token': (1, width)}
+    for conv in ('conv1', 'conv2'):
+        unit = f'head.scratch.refinenet4.resConfUnit1.{conv}'
+        unused[f'{unit}.weight'] = (features, features, 3, 3)
+        unused[f'{unit}.bias'] = (features,)
+    return unused if isinstance(config, VdaConfig) else unused | _unused_of_gemdepth(config, used)
+
+
+def _unused_of_gemdepth(
+    config: GemDepthConfig, used: dict[str, tuple[str, Shape]]
+) -> dict[str, Shape]:
+    """What the published GemDepth has beyond its sibling and never touches either."""
+    width = config.encoder.width
+    unused: dict[str, Shape] = {}
     for name, (_, shape) in used.items():
         if re.match(r'(frame|global)_blocks\.0\.', name):
             unused[name.replace('_blocks.0.', '_blocks.1.')] = shape
     for index, channels in enumerate(config.out_channels):
         unused[f'head.proj.{index}.weight'] = (channels, width)
         unused[f'head.proj.{index}.bias'] = (channels,)
-    for conv in ('conv1', 'conv2'):
-        unit = f'head.scratch.refinenet4.resConfUnit1.{conv}'
-        unused[f'{unit}.weight'] = (features, features, 3, 3)
-        unused[f'{unit}.bias'] = (features,)
     for index, channels in enumerate(_motion_widths(config)):
         module = f'head.motion_modules.{index}.temporal_transformer'
         for part in ('weight', 'bias'):
@@ -150,7 +160,7 @@ def _unused(config: GemDepthConfig, used: dict[str, tuple[str, Shape]]) -> dict[
     return unused
 
 
-def _tables(config: GemDepthConfig) -> dict[str, Tensor]:
+def _tables(config: ModelConfig) -> dict[str, Tensor]:
     """Sinusoids that the checkpoint stores although their formula is fixed."""
     tables = {}
     for index, channels in enumerate(_motion_widths(config)):
@@ -163,10 +173,11 @@ def _tables(config: GemDepthConfig) -> dict[str, Tensor]:
     return tables
 
 
+POSE_PART = 'camera_head.'  # GemDepth has it, Video Depth Anything has not
 UNUSED_BUFFER = 'pos_encoder.pe'  # built by the published constructor, never read
 
 
-def check_state(state: Mapping[str, Tensor], config: GemDepthConfig) -> CheckpointLayout:
+def check_state(state: Mapping[str, Tensor], config: ModelConfig) -> CheckpointLayout:
     """Hold every tensor of ``state`` to the layout of ``config``.
 
     Raises:
@@ -176,7 +187,8 @@ def check_state(state: Mapping[str, Tensor], config: GemDepthConfig) -> Checkpoi
     layout = checkpoint_layout(config)
     shapes = {name: shape for name, (_, shape) in layout.used.items()}
     shapes |= layout.unused | {n: tuple(t.shape) for n, t in layout.tables.items()}
-    shapes[UNUSED_BUFFER] = (1, MAX_FRAMES, config.encoder.width)
+    if isinstance(config, GemDepthConfig):
+        shapes[UNUSED_BUFFER] = (1, MAX_FRAMES, config.encoder.width)
     unknown = [name for name in state if name not in shapes]
     missing = [name for name in layout.used if name not in state]
     misshaped = [
@@ -198,15 +210,19 @@ def check_state(state: Mapping[str, Tensor], config: GemDepthConfig) -> Checkpoi
 
 
 def preset_of(state: Mapping[str, Tensor]) -> str | None:
-    """Return the preset whose width and features a checkpoint has, or None."""
+    """Return the preset whose family, width and features a checkpoint has, or None.
+
+    Of Video Depth Anything the relative one: the metric weights look the same.
+    """
+    family = GemDepthConfig if any(name.startswith(POSE_PART) for name in state) else VdaConfig
     marks = ('pretrained.cls_token', 'head.scratch.layer4_rn.weight')
     shapes = [tuple(state[name].shape) for name in marks if name in state]
-    for preset, config in PRESETS.items():
+    for preset, config in ALL_PRESETS.items():
         expected = [
             (1, 1, config.encoder.width),
             (config.features, config.out_channels[3], 3, 3),
         ]
-        if shapes == expected:
+        if shapes == expected and isinstance(config, family):
             return preset
     return None
 
@@ -294,7 +310,7 @@ def as_tensors(
     return tensors
 
 
-def published_state(model: GemDepth) -> dict[str, Tensor]:
+def published_state(model: DepthNetwork) -> dict[str, Tensor]:
     """Return the parameters of ``model`` under their published names, ready to be saved.
 
     They share memory with the model, but for those whose layout in memory a file cannot hold.
@@ -303,7 +319,7 @@ def published_state(model: GemDepth) -> dict[str, Tensor]:
 
 
 def load_into(
-    model: GemDepth, state: Mapping[str, Tensor], device: torch.device, dtype: torch.dtype
+    model: DepthNetwork, state: Mapping[str, Tensor], device: torch.device, dtype: torch.dtype
 ) -> None:
     """Give a network that was built on the meta device its weights, one tensor at a time.
 

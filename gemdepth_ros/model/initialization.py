@@ -14,11 +14,12 @@ from torch import nn
 
 from gemdepth_ros.model.camera_head import POSE_WIDTH, ROUNDS
 from gemdepth_ros.model.gemdepth import GemDepth
+from gemdepth_ros.model.network import DepthNetwork
 
 INITIAL_FOV_RAD = 1.0
 
 
-def initialize(model: GemDepth, seed: int = 0) -> None:
+def initialize(model: DepthNetwork, seed: int = 0) -> None:
     """Fill all weights of ``model`` in place, reproducibly, from ``seed``.
 
     Args:
@@ -36,7 +37,8 @@ def initialize(model: GemDepth, seed: int = 0) -> None:
             nn.init.zeros_(parameter)
         elif not name.endswith('gamma'):  # layer scales keep the constructor's value
             nn.init.ones_(parameter)
-    _initialize_pose(model, generator)
+    if isinstance(model, GemDepth):
+        _initialize_pose(model, generator)
     _initialize_output(model.head.output_conv3)
 
 
