@@ -1,8 +1,9 @@
-"""Stands for the network in benchmarks of what is around it: preprocesses, and answers at once."""
+"""Stands for the network in benchmarks of what is around it: preprocesses, and waits."""
 
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -36,11 +37,18 @@ class StubSession:
 
 
 class StubNetwork:
-    """A road that the camera drives along at 1 unit per frame; disparity grows downwards."""
+    """A road that the camera drives along at 1 unit per frame; disparity grows downwards.
+
+    Args:
+        seconds: what a frame takes, beside its preprocessing [s].
+    """
 
     model = None
     trained = True
     weights_description = 'stub'
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self._seconds = seconds
 
     def session(self, config: StreamingConfig) -> StubSession:
         """Return the state of a new stream."""
@@ -54,6 +62,8 @@ class StubNetwork:
         session.previous = replace(frame)
         height, width = network_size(frame.height, frame.width, session.config.input_size)
         preprocess(frame.image_rgb, (height, width))
+        if self._seconds:
+            time.sleep(self._seconds)
         session.stamps = [*session.stamps, frame.stamp_ns][-session.config.window :]
         rows = torch.linspace(2.0, 100.0, height)[:, None].expand(height, width).contiguous()
         pose = np.eye(4)

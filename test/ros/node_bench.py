@@ -49,8 +49,8 @@ class Bench:
         world.start()
         world.on_executor(self.node.autostart)
         if self.camera is not None:
-            wait_for(self.camera.matched, 10, 'the camera being heard')
-        wait_for(self._heard, 10, 'the outputs being heard')
+            wait_for(self.camera.matched, what='the camera being heard')
+        wait_for(self._heard, what='the outputs being heard')
         self.stamp_ns = 100 * SECOND
 
     def _heard(self):

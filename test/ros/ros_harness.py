@@ -15,7 +15,7 @@ pytest.importorskip('gemdepth_ros.msg', reason="the package's messages are not b
 
 from rclpy.context import Context  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
-from rclpy.node import Node  # noqa: E402
+from rclpy.node import Node, NodeNameNonExistentError  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 from rclpy.qos import QoSProfile, ReliabilityPolicy  # noqa: E402
 from sensor_msgs.msg import CameraInfo, Image  # noqa: E402
@@ -29,6 +29,7 @@ from gemdepth_ros.ros.conversions import (  # noqa: E402
 from gemdepth_ros.ros.node import GemDepthNode  # noqa: E402
 
 SECOND = 1_000_000_000
+PATIENCE_S = 90.0  # a busy machine is slow; what is waited for comes at once on a free one
 FRAME = 'camera_optical'
 
 
@@ -98,7 +99,7 @@ class World:
     def on_executor(self, action):
         """Run ``action`` on the executor's thread and return its result."""
         task = self.executor.create_task(action)
-        wait_for(task.done, 20)
+        wait_for(task.done, what='the action on the executor')
         return task.result()
 
     def close(self):
@@ -156,12 +157,24 @@ class Listener(Node):
         return [stamp_to_ns(m.header.stamp) for m in self.messages[topic]]
 
 
+def published_by(node, name, namespace='/'):
+    """{topic: type} of everything that the node ``name`` publishes; empty until it is discovered.
+
+    A name is discovered after the topics; asked about an unknown one, rclpy raises.
+    """
+    try:
+        found = node.get_publisher_names_and_types_by_node(name, namespace)
+    except NodeNameNonExistentError:
+        return {}
+    return {topic: types[0] for topic, types in found}
+
+
 def intrinsics(size):
     height, width = size
     return PinholeIntrinsics(width, height, width, width, (width - 1) / 2, (height - 1) / 2)
 
 
-def wait_for(condition, timeout_s=15.0, what='condition'):
+def wait_for(condition, timeout_s=PATIENCE_S, what='condition'):
     """Wait until ``condition()`` is true; fail after the time-out."""
     end = time.monotonic() + timeout_s
     while time.monotonic() < end:

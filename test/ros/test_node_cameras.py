@@ -10,7 +10,7 @@ pytest.importorskip('rclpy')
 pytest.importorskip('gemdepth_ros.msg', reason="the package's messages are not built")
 pytestmark = pytest.mark.ros
 
-from ros_harness import SECOND, wait_for  # noqa: E402
+from ros_harness import PATIENCE_S, SECOND, wait_for  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
 from test_node_process import SMALL, end, real_node, slow_node  # noqa: E402
 
@@ -40,7 +40,7 @@ class Rig:
         ]
         world.start()
         for camera in self.cameras:
-            wait_for(camera.matched, 90, 'the node listening')
+            wait_for(camera.matched, what='the node listening')
 
     def send(self, stamp_ns, which=(0, 1)):
         for index in which:
@@ -60,9 +60,7 @@ def test_two_cameras_over_one_real_network(world):
         for number in range(1, 4):
             rig.send(number * SECOND // 10)
             for camera in (0, 1):
-                wait_for(
-                    lambda c=camera, n=number: rig.newest(c).frames_processed == n, 30, 'outputs'
-                )
+                wait_for(lambda c=camera, n=number: rig.newest(c).frames_processed == n)
         for camera, topic in enumerate(topics('relative/depth')):
             wait_for(lambda t=topic: len(rig.listener.messages[t]) == 3)
             assert {m.header.frame_id for m in rig.listener.messages[topic]} == {
@@ -79,7 +77,7 @@ def test_a_silent_camera_does_not_stop_the_other(world):
         rig = Rig(world)
         for number in range(1, 6):
             rig.send(number * SECOND // 10, which=(0,))
-            wait_for(lambda n=number: rig.newest(0).frames_processed == n, 20, 'the front one')
+            wait_for(lambda n=number: rig.newest(0).frames_processed == n, what='the front one')
         assert rig.newest(1).frames_received == 0
         assert end(child)[0] == 0
 
@@ -94,7 +92,7 @@ def test_a_silent_camera_does_not_stop_the_other(world):
 )
 def test_impossible_cameras_end_the_process_in_one_line(arguments, words):
     with slow_node(0.0, before=arguments) as child:
-        _, errors = child.communicate(timeout=60)
+        _, errors = child.communicate(timeout=PATIENCE_S)
     assert child.returncode == 1
     assert words in errors
     assert 'Traceback' not in errors

@@ -14,7 +14,7 @@ from nav_msgs.msg import Odometry, Path  # noqa: E402
 from rcl_interfaces.srv import DescribeParameters, SetParameters  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 from rclpy.qos import ReliabilityPolicy  # noqa: E402
-from ros_harness import FRAME, SECOND, intrinsics, wait_for  # noqa: E402
+from ros_harness import FRAME, SECOND, intrinsics, published_by, wait_for  # noqa: E402
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 from test_frames import transform  # noqa: E402
@@ -71,21 +71,20 @@ class Client:
         self.static = self.reliable.create_publisher(TFMessage, '/tf_static', LATCHED)
         self.camera = world.camera()
         world.start()
-        wait_for(self.camera.matched, 90, 'the node listening')
+        wait_for(self.camera.matched, what='the node listening')
         entry = transform('base_link', FRAME, (1, 0, 1.5))
         self.static.publish(TFMessage(transforms=[entry]))
 
     def call(self, kind, name, request):
         client = self.reliable.create_client(kind, f'{NODE}/{name}')
-        wait_for(client.service_is_ready, 90, name)
+        wait_for(client.service_is_ready, what=name)
         future = client.call_async(request)
-        wait_for(future.done, 60, name)
+        wait_for(future.done, what=name)
         return future.result()
 
     def published(self):
         """(topic, type) of everything that the node publishes."""
-        found = self.reliable.get_publisher_names_and_types_by_node('depth_node', '/')
-        return {topic: types[0] for topic, types in found}
+        return published_by(self.reliable, 'depth_node')
 
     def subscription_type(self, topic):
         """The type that the node itself subscribes, once its name has been discovered."""
@@ -114,7 +113,7 @@ def test_the_contract(client):
     for number, stamp_ns in enumerate(stamps):
         client.camera.send(stamp_ns, grey=99, size=SIZE)
         clouds = client.reliable.messages[f'{NODE}/points']
-        wait_for(lambda n=number, c=clouds: len(c) == n + 1, 60, 'a cloud')
+        wait_for(lambda n=number, c=clouds: len(c) == n + 1, what='a cloud')
     check_stamps_and_frames(client, stamps)
     check_sizes(client)
     check_metres(client)
@@ -125,14 +124,14 @@ def test_the_contract(client):
 
 def check_names_and_types(client):
     expected = {**STAMPED, **RELATIVE, **OTHERS}
-    wait_for(lambda: set(expected) <= set(client.published()), 90, 'discovery')
+    wait_for(lambda: set(expected) <= set(client.published()), what='discovery')
     published = client.published()
     for topic, kind in expected.items():
         assert published[topic] == type_name(kind), topic
     others = set(published) - set(expected)
     assert {t for t in others if t.startswith('/tf') or 'map' in t} == set()
     for topic, kind in INPUTS.items():
-        wait_for(lambda t=topic: client.subscription_type(t), 90, 'the name of the subscriber')
+        wait_for(lambda t=topic: client.subscription_type(t), what='the name of the subscriber')
         assert client.subscription_type(topic) == type_name(kind)
     for topic in STAMPED:
         (info,) = client.reliable.get_publishers_info_by_topic(topic)
@@ -147,14 +146,14 @@ def check_stamps_and_frames(client, stamps):
     }
     for topic in STAMPED:
         for listener in (client.reliable, client.best_effort):
-            wait_for(lambda h=listener, t=topic: h.messages[t], 30, topic)
+            wait_for(lambda h=listener, t=topic: h.messages[t], what=topic)
             found = [s for s in listener.stamps(topic) if s]
             assert set(found) <= set(stamps), topic
             assert found == sorted(found), topic
         frame = client.newest(topic).header.frame_id
         assert frame == frames.get(topic, FRAME), topic
     for topic in (f'{NODE}/depth/image_rect', f'{NODE}/depth/camera_info'):
-        wait_for(lambda t=topic: client.reliable.stamps(t) == stamps, 30, topic)
+        wait_for(lambda t=topic: client.reliable.stamps(t) == stamps, what=topic)
 
 
 def check_sizes(client):
@@ -179,7 +178,7 @@ def check_sizes(client):
 def check_metres(client):
     for topic in RELATIVE:
         assert client.reliable.messages[topic] == [], topic
-    wait_for(lambda: client.newest(f'{NODE}/status').frames_processed == 4, 30, 'the last status')
+    wait_for(lambda: client.newest(f'{NODE}/status').frames_processed == 4, what='the last status')
     status = client.newest(f'{NODE}/status')
     assert status.metric
     assert (status.frames_received, status.frames_dropped, status.frames_pending) == (4, 0, 0)

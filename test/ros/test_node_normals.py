@@ -55,7 +55,7 @@ def run(world, topics, **parameters):
         listener.listen(topic, message_type)
     world.start()
     world.on_executor(node.autostart)
-    wait_for(camera.matched, 10, 'the camera being heard')
+    wait_for(camera.matched, what='the camera being heard')
     publishers = node._outputs._publishers.values()
     wait_for(
         lambda: all(

@@ -16,7 +16,7 @@ pytest.importorskip('rclpy')
 pytest.importorskip('gemdepth_ros.msg', reason="the package's messages are not built")
 pytestmark = pytest.mark.ros
 
-from ros_harness import SECOND, domain_id, wait_for  # noqa: E402
+from ros_harness import PATIENCE_S, SECOND, domain_id, wait_for  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
 
 from gemdepth_ros.msg import Status  # noqa: E402
@@ -61,7 +61,7 @@ def ros_args(arguments):
     return ('--ros-args', '-p', 'status_period_s:=0.1', *arguments)
 
 
-def end(child, timeout_s=20):
+def end(child, timeout_s=PATIENCE_S):
     """Send Ctrl-C; return (exit code, stderr, seconds)."""
     started = time.monotonic()
     child.send_signal(signal.SIGINT)
@@ -75,7 +75,7 @@ class Observer:
         self.listener.listen(STATUS, Status)
         self.camera = world.camera()
         world.start()
-        wait_for(self.camera.matched, 90, 'the node listening')
+        wait_for(self.camera.matched, what='the node listening')
 
     @property
     def status(self):
@@ -88,7 +88,7 @@ def test_ctrl_c_in_the_middle_of_a_frame_ends_cleanly(world, delay_s):
     with slow_node(delay_s) as child:
         observer = Observer(world)
         observer.camera.send(SECOND)
-        wait_for(lambda: observer.status.frames_pending == 1, 10, 'a frame in work')
+        wait_for(lambda: observer.status.frames_pending == 1, what='a frame in work')
         code, errors, seconds = end(child)
     assert code == 0
     assert 'Traceback' not in errors
@@ -100,7 +100,7 @@ def test_two_ctrl_c_in_a_row_end_cleanly(world):
     with slow_node(1.0) as child:
         observer = Observer(world)
         observer.camera.send(SECOND)
-        wait_for(lambda: observer.status.frames_pending == 1, 10, 'a frame in work')
+        wait_for(lambda: observer.status.frames_pending == 1, what='a frame in work')
         child.send_signal(signal.SIGINT)
         time.sleep(0.3)
         code, errors, _ = end(child)
@@ -111,7 +111,7 @@ def test_sigterm_ends_cleanly(world):
     with slow_node(0.0) as child:
         Observer(world)
         child.send_signal(signal.SIGTERM)
-        _, errors = child.communicate(timeout=20)
+        _, errors = child.communicate(timeout=PATIENCE_S)
     assert (child.returncode, 'Traceback' in errors) == (0, False)
 
 
@@ -134,7 +134,7 @@ def test_every_large_image_between_processes_is_accounted_for(world, reliable):
             time.sleep(0.05)
         time.sleep(0.3)
         player.send(10 * SECOND)
-        wait_for(lambda: observer.status.header.stamp.sec == 10, 10, 'the last image')
+        wait_for(lambda: observer.status.header.stamp.sec == 10, what='the last image')
         wait_for(lambda: observer.status.frames_pending == 0)
         status = observer.status
         assert end(child)[0] == 0
@@ -159,7 +159,7 @@ def test_wrong_weights_fail_configure_in_one_line(world, tmp_path):
 
 def test_a_parameter_of_the_wrong_type_ends_the_process_in_one_line():
     with real_node('-p', 'streaming.window:=eight') as child:
-        _, errors = child.communicate(timeout=60)
+        _, errors = child.communicate(timeout=PATIENCE_S)
     assert child.returncode == 1
     assert 'streaming.window' in errors
     assert 'Traceback' not in errors
@@ -174,7 +174,7 @@ def test_a_missing_dependency_ends_the_process_in_one_line(module):
         'from gemdepth_ros.ros.main import main; sys.exit(main())'
     )
     with process('-c', code) as child:
-        _, errors = child.communicate(timeout=60)
+        _, errors = child.communicate(timeout=PATIENCE_S)
     assert child.returncode == 1
     assert errors.startswith(f'depth_node: no module {module}: ')
     assert errors.count('\n') == 1
@@ -189,7 +189,7 @@ def test_the_real_network_publishes_depth_and_survives_ctrl_c(world):
         time.sleep(0.5)
         for i in range(4):
             observer.camera.send(2 * SECOND + i * SECOND // 10, size=(96, 128), grey=40 + i)
-            wait_for(lambda count=i + 2: observer.status.frames_processed == count, 30)
+            wait_for(lambda count=i + 2: observer.status.frames_processed == count)
         depth = observer.listener.messages['/depth_node/relative/depth'][-1]
         assert (depth.height, depth.width) == (96, 128)
         status = observer.status

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.ros
 from fake_pipeline import FakePipeline  # noqa: E402
 from rclpy.qos import ReliabilityPolicy  # noqa: E402
 from rclpy.subscription import Subscription  # noqa: E402
-from ros_harness import SECOND, wait_for  # noqa: E402
+from ros_harness import PATIENCE_S, SECOND, wait_for  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
 
 from gemdepth_ros.ros import qos  # noqa: E402
@@ -88,13 +88,12 @@ def received(node):
 
 def heard(node, camera, stamp_ns):
     """Whether the node hears the camera: publish until an image arrives."""
-    before = received(node)
-    for i in range(100):
-        camera.send(stamp_ns + i)
+    before, end_s = received(node), time.monotonic() + PATIENCE_S
+    while received(node) == before and time.monotonic() < end_s:
+        stamp_ns += 1
+        camera.send(stamp_ns)
         time.sleep(0.02)
-        if received(node) > before:
-            return True
-    return False
+    return received(node) > before
 
 
 @pytest.mark.parametrize('reliable', [True, False])

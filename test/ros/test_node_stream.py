@@ -15,7 +15,14 @@ pytestmark = pytest.mark.ros
 
 from fake_pipeline import BOMB, POISON  # noqa: E402
 from node_bench import METRIC, NODE, RELATIVE, Bench  # noqa: E402
-from ros_harness import FRAME, SECOND, camera_info_message, intrinsics, wait_for  # noqa: E402
+from ros_harness import (  # noqa: E402
+    FRAME,
+    PATIENCE_S,
+    SECOND,
+    camera_info_message,
+    intrinsics,
+    wait_for,
+)
 from sensor_msgs.msg import CompressedImage, Image, PointCloud2  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 from tf2_msgs.msg import TFMessage  # noqa: E402
@@ -55,7 +62,7 @@ def test_every_published_image_is_accounted_for_under_load(world):
     assert stamps[-1] == sent[-1], 'the newest image wins'
     # The pipeline is told of every frame it did not see.
     assert sum(f.dropped_before for f in bench.pipeline.frames) == last.frames_dropped
-    assert last.latency_p99_ms < 1000
+    assert last.latency_p99_ms < 2500, 'a queue of all images would end at 3.7 s'
     assert bench.pipeline.threads == {'depth_worker'}
 
 
@@ -206,9 +213,9 @@ def test_latency_from_the_stamp_is_told_where_stamps_are_of_this_clock(world):
     bench.stamp_ns = time.time_ns() - late_ms * 1_000_000
     bench.send(step_s=0.0)
     status = bench.status()
-    assert late_ms <= status.stamp_latency_ms < late_ms + 5000
+    assert late_ms <= status.stamp_latency_ms < 10_000, 'more is of another clock'
     assert status.stamp_latency_p99_ms == status.stamp_latency_ms
-    assert status.latency_ms < late_ms
+    assert status.latency_ms <= status.stamp_latency_ms - late_ms
 
 
 def test_camera_info_a_moment_later_is_waited_for(world):
@@ -386,10 +393,14 @@ def test_silence_of_the_camera_is_reported_and_ends_by_itself(world):
     assert 'no image ever on /image' in bench.diagnosis().message
     bench.send()
     wait_for(lambda: 'no image on /image for' in bench.diagnosis().message)
-    for _ in range(12):
+    diagnostics = bench.listener.messages['/diagnostics']
+
+    def spoken_well():
         bench.send()
-        time.sleep(0.1)
-    assert 'no image' not in bench.listener.messages['/diagnostics'][-1].status[0].message
+        time.sleep(0.05)
+        return 'no image' not in diagnostics[-1].status[0].message
+
+    wait_for(spoken_well, what='the end of the warning')
 
 
 def test_sim_time_changes_neither_stamps_nor_latency(world):
@@ -397,7 +408,7 @@ def test_sim_time_changes_neither_stamps_nor_latency(world):
     stamps = [bench.send() for _ in range(3)]
     wait_for(lambda: bench.listener.stamps(f'{NODE}/relative/depth') == stamps)
     status = bench.status()
-    assert 0 < status.latency_ms < 1000
+    assert 0 < status.latency_ms < 1e3 * PATIENCE_S, 'of the steady clock, not from a stamp'
     seen = len(bench.listener.messages[f'{NODE}/status'])
     wait_for(lambda: len(bench.listener.messages[f'{NODE}/status']) > seen + 2)
 

@@ -173,7 +173,7 @@ def test_a_broken_off_demonstration_leaves_nothing_behind(tmp_path):
             assert time.monotonic() < end_s
             time.sleep(0.05)
         child.send_signal(signal.SIGTERM)
-        _, errors = child.communicate(timeout=30)
+        _, errors = child.communicate(timeout=90)
     assert child.returncode == 130
     assert 'Traceback' not in errors
     assert processes_of(tmp_path) == []
