@@ -33,3 +33,11 @@ def not_negative(text: str) -> float:
     if not 0 <= value < math.inf:
         raise argparse.ArgumentTypeError(f'must be >= 0, got {text}')
     return value
+
+
+def share(text: str) -> float:
+    """An argparse type: a part of a whole, 0 <= number < 1."""
+    value = float(text)
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f'must be >= 0 and < 1, got {text}')
+    return value

@@ -6,7 +6,7 @@ import argparse
 import re
 from typing import TYPE_CHECKING
 
-from gemdepth_ros.cli.argument_types import at_least, not_negative, positive
+from gemdepth_ros.cli.argument_types import at_least, not_negative, positive, share
 from gemdepth_ros.cli.bag_output import add_output, progress
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help="the camera's place, its lens, speed, light and weather vary with the seed, too",
     )
-    add('--device', default='cpu', help='where to render: cpu, cuda (%(default)s)')
+    add('--device', default='cpu', help='where to render: cpu, cuda, cuda:N, auto (%(default)s)')
     _add_instruments(parser.add_argument_group('instruments'))
     _add_faults(parser.add_argument_group('faults of the camera'))
     parser.set_defaults(run_action=run)
@@ -69,7 +69,7 @@ def _add_faults(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add(
         '--drop-frames',
-        type=_share,
+        type=share,
         default=0.0,
         metavar='SHARE',
         help='this part of the frames is missing, 0..1',
@@ -146,10 +146,3 @@ def _size(text: str) -> tuple[int, int]:
     if not found or min(int(part) for part in found.groups()) < 8:
         raise argparse.ArgumentTypeError(f'write WIDTHxHEIGHT of at least 8x8 px, got {text!r}')
     return int(found[1]), int(found[2])
-
-
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < 1:
-        raise argparse.ArgumentTypeError(f'must be in 0..1, got {text}')
-    return value

@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rosbags.highlevel import AnyReader
+from rosbags.interfaces import ConnectionExtRosbag2, QosDurability, QosReliability
+from rosbags.typesys import Stores, get_typestore
 from scipy.spatial.transform import Rotation
 
 from gemdepth_ros.bags.clouds import read_cloud, read_lidar
@@ -201,6 +204,21 @@ def test_wheels_follow_the_truth_within_their_variance(drive: Messages) -> None:
     assert wheels.pose.covariance[14] > 1e5
 
 
+def test_the_speeds_of_the_wheels_add_up_to_their_path_and_the_true_one(drive: Messages) -> None:
+    wheels = drive['/wheel/odometry']
+    seconds = np.diff(stamps(wheels)) / 1e9
+    place, heading = np.zeros(2), 0.0
+    # A message's twist is the mean one since the message before.
+    for message, dt in zip(wheels[1:], seconds, strict=True):
+        linear, turn = message.twist.twist.linear, message.twist.twist.angular.z * dt
+        middle = Rotation.from_euler('Z', heading + turn / 2).as_matrix()[:2, :2]
+        place, heading = place + middle @ np.array([linear.x, linear.y]) * dt, heading + turn
+    own = read_transform(wheels[-1].pose.pose)
+    np.testing.assert_allclose(place, own[:2, 3], atol=1e-6)
+    true = read_transform(drive[TRUTH_TOPIC][-1].pose.pose)
+    np.testing.assert_allclose(place, true[:2, 3], atol=0.03 * true[0, 3])
+
+
 def test_the_imu_feels_gravity_and_turns(drive: Messages, tree: TransformTree) -> None:
     base_from_imu = tree.find('base_link', 'imu_link')
     assert base_from_imu is not None
@@ -244,6 +262,33 @@ def digests(bag: Path) -> dict[str, str]:
             digest = found.setdefault(connection.topic, hashlib.sha256())
             digest.update(stamp_ns.to_bytes(8, 'little') + bytes(data))
     return {topic: digest.hexdigest() for topic, digest in found.items()}
+
+
+def test_plain_rosbags_reads_it_with_its_qos(bag: Path) -> None:
+    """Nothing of ours reads here; enumerators are those of rmw_qos_profile_t."""
+    with AnyReader([bag], default_typestore=get_typestore(Stores.ROS2_JAZZY)) as reader:
+        for connection, _, data in reader.messages():
+            assert reader.deserialize(data, connection.msgtype) is not None
+        profiles = {}
+        for connection in reader.connections:
+            assert isinstance(connection.ext, ConnectionExtRosbag2)
+            (profiles[connection.topic],) = connection.ext.offered_qos_profiles
+    latched = profiles.pop('/tf_static')
+    assert latched.durability == QosDurability.TRANSIENT_LOCAL
+    assert {item.durability for item in profiles.values()} == {QosDurability.VOLATILE}
+    assert {item.reliability for item in (latched, *profiles.values())} == {
+        QosReliability.RELIABLE
+    }
+
+
+def test_the_same_command_writes_the_same_files(tmp_path: Path) -> None:
+    few = ('--frames', '2', *SMALL, '--drop-frames', '0.5', '--compress')
+    files = []
+    for name in ('one', 'two'):
+        bag = synthesize(tmp_path / name / 'bag', *few)
+        files.append({file.name: file.read_bytes() for file in bag.iterdir()})
+    assert files[0] == files[1]
+    assert set(files[0]) == {'metadata.yaml', 'bag.mcap'}
 
 
 def test_a_seed_means_the_same_bytes_whatever_else_is_in_the_bag(tmp_path: Path) -> None:

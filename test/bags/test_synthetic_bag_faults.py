@@ -90,6 +90,22 @@ def test_the_rate_and_the_seconds(tmp_path: Path) -> None:
     assert len(found[IMAGE_TOPIC]) == 8
 
 
+def test_a_seed_draws_the_same_faults_whatever_else_is_wrong() -> None:
+    def plan(faults: CameraFaults, seed: int = 3) -> FaultPlan:
+        return FaultPlan(faults, 40, np.random.default_rng(seed))
+
+    everything = CameraFaults(0.3, 20.0, 4)
+    first, again, other = plan(everything), plan(everything), plan(everything, seed=4)
+    for name in ('dropped', 'stamp_error_ns', 'gain'):
+        np.testing.assert_array_equal(getattr(first, name), getattr(again, name))
+        assert (getattr(first, name) != getattr(other, name)).any()
+    np.testing.assert_array_equal(plan(CameraFaults(0.3)).dropped, first.dropped)
+    np.testing.assert_array_equal(
+        plan(CameraFaults(stamp_jitter_ms=20.0)).stamp_error_ns, first.stamp_error_ns
+    )
+    np.testing.assert_array_equal(plan(CameraFaults(exposure_jumps=4)).gain, first.gain)
+
+
 @pytest.mark.parametrize('frames', [1, 2, 3])
 @pytest.mark.parametrize('share', [0.0, 0.5, 0.99])
 def test_short_drives_keep_their_first_frame(frames: int, share: float) -> None:
@@ -105,6 +121,11 @@ def test_short_drives_keep_their_first_frame(frames: int, share: float) -> None:
         (('--rate', '2000'), 'up to 1000 Hz'),
         (('--lidar-rings', '16', '16'), 'LiDAR rings must be some of'),
         (('--lidar-field', '361'), "a LiDAR's field must be within 0..360 deg, got 361"),
+        (('--device', 'tpu'), "device must be auto, cpu, cuda or cuda:N, got 'tpu'"),
+        (('--device', 'cuda:99'), "no CUDA device for 'cuda:99'"),
+        (('--rate', '1e-9'), 'a drive lasts up to 3600 s'),
+        (('--seconds', '1e9', '--rate', '1000'), 'a drive lasts up to 3600 s'),
+        (('--size', '99999x99999'), 'sides of up to 4096 px, got 99999x99999'),
     ],
 )
 def test_what_cannot_be_is_one_line(
@@ -117,10 +138,47 @@ def test_what_cannot_be_is_one_line(
     assert not (tmp_path / 'bag').exists()
 
 
-@pytest.mark.parametrize('words', [('--size', '100'), ('--drop-frames', '1'), ('--rate', '0')])
+def test_a_bag_that_is_there_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = (
+        'bag',
+        'synthesize',
+        '-o',
+        str(tmp_path / 'bag'),
+        '--frames',
+        '1',
+        *SIZE,
+        '--no-lidar',
+    )
+    assert main(words) == 0
+    capsys.readouterr()
+    assert main(words) == 1
+    errors = capsys.readouterr().err
+    assert 'exists already' in errors
+    assert errors.count('\n') == 1
+    assert main((*words, '--force')) == 0
+
+
+@pytest.mark.parametrize(
+    'words',
+    [
+        ('--size', '100'),
+        ('--size', '4x4'),
+        ('--drop-frames', '1'),
+        ('--drop-frames', 'nan'),
+        ('--rate', '0'),
+        ('--seed', '-1'),
+        ('--stamp-jitter', '-1'),
+        ('--exposure-jumps', '-1'),
+        ('--lidar-rings', '5'),
+        ('--frames', '3', '--seconds', '1'),
+        ('--kind', 'sea'),
+    ],
+)
 def test_what_is_mistyped_is_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
 ) -> None:
     with pytest.raises(SystemExit):
         main(['bag', 'synthesize', '-o', str(tmp_path / 'bag'), *words])
-    assert words[0] in capsys.readouterr().err
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert 'error: ' in last
+    assert words[0] in last

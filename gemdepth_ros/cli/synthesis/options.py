@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from gemdepth_ros.errors import ConfigError
 
 RINGS = (64, 16, 1)
+LARGEST_SIDE_PX = 4096
+LONGEST_DRIVE_S = 3600.0
+"""The world is made before the first frame, as long as the drive."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,15 @@ class SynthesisOptions:
             raise ConfigError(
                 f'a drive needs a frame and a rate of up to 1000 Hz, got {self.frames} frames at '
                 f'{self.rate_hz} Hz'
+            )
+        if self.frames / self.rate_hz > LONGEST_DRIVE_S:
+            raise ConfigError(
+                f'a drive lasts up to {LONGEST_DRIVE_S:g} s, got {self.frames} frames at '
+                f'{self.rate_hz:g} Hz: make several, of other seeds'
+            )
+        if max(self.width, self.height) > LARGEST_SIDE_PX:
+            raise ConfigError(
+                f'images have sides of up to {LARGEST_SIDE_PX} px, got {self.width}x{self.height}'
             )
         half_ms = 500.0 / self.rate_hz
         if not 0 <= self.faults.stamp_jitter_ms < half_ms:

@@ -55,19 +55,20 @@ def make_drive(options: SynthesisOptions) -> SyntheticDrive:
     """Return the drive that the options describe.
 
     Raises:
-        ConfigError: the world does not make such a drive.
+        ConfigError: the world does not make such a drive, or there is no such device.
     """
+    from gemdepth_ros.inference.device import choose_placement
     from gemdepth_ros.synthetic import SyntheticDrive
     from gemdepth_ros.synthetic.config import INDOOR, VARIED, WorldConfig
 
+    device = choose_placement(options.device, 'float32').device
     world = VARIED if options.varied else WorldConfig()
     if options.kind == 'indoor':
         world = INDOOR
     world = dataclasses.replace(world, frame_rate_hz=(options.rate_hz,) * 2)
     size = options.height, options.width
-    kind, device = options.kind, options.device
     return SyntheticDrive(
-        options.frames, *size, options.seed, kind=kind, device=device, config=world
+        options.frames, *size, options.seed, kind=options.kind, device=device, config=world
     )
 
 
