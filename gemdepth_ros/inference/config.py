@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from gemdepth_ros.errors import ConfigError
 
 StreamMode = Literal['sliding', 'causal']
+WindowAlignment = Literal['auto', 'published', 'checked', 'none']
 MAX_WINDOW = 32
 
 
@@ -19,15 +20,26 @@ class WindowConfig:
         length: frames per window.
         key_slots: slots of a window that become the first slots of the next one.
         blend: frames over which neighbouring windows are blended.
+        alignment: how the next window's maps are brought to the scale of those before it:
+            ``published`` (float32 sums, any result taken), ``checked`` (float64; a fit that is
+            inverted or flat is refused and the one before it goes on), ``none`` (metres need
+            none), ``auto``: as published for GemDepth, checked for Video Depth Anything, none for
+            its metric weights.
     """
 
     length: int = 32
     key_slots: tuple[int, ...] = (0, 12, 24, 25, 26, 27, 28, 29, 30, 31)
     blend: int = 8
+    alignment: WindowAlignment = 'auto'
 
     def __post_init__(self) -> None:
         if not 1 <= self.length <= MAX_WINDOW:
             raise ConfigError(f'window length must be 1..{MAX_WINDOW}, got {self.length}')
+        if self.alignment not in get_args(WindowAlignment):
+            raise ConfigError(
+                f'alignment must be one of {", ".join(get_args(WindowAlignment))}, '
+                f'got {self.alignment!r}'
+            )
         if self.overlap != 2 + self.blend or self.blend < 1 or self.overlap >= self.length:
             raise ConfigError(
                 f'a window of {self.length} needs 2 + blend key slots and fewer than its length, '

@@ -15,6 +15,10 @@ from gemdepth_ros.model.dpt_head import DptHead
 from gemdepth_ros.model.gemdepth import check_frames, grid_size
 from gemdepth_ros.model.vda_config import VdaConfig
 
+# Where a metric network's depth becomes inverse depth; nearer, and the zero of its last ReLU,
+# counts as this. Depth images call it unknown (``products.min_depth_m`` is larger).
+NEAREST_M = 0.05
+
 
 @dataclass(frozen=True, eq=False)
 class VdaOutput:

@@ -21,7 +21,7 @@ def test_the_default_is_the_published_network() -> None:
 
 def test_an_unknown_preset_is_named_with_the_known_ones() -> None:
     with pytest.raises(
-        ConfigError, match="unknown network 'huge'; known: small, tiny, vda-base, .*, vitl"
+        ConfigError, match=r"unknown network 'huge'; known: small, tiny, vda-base, .*, vitl"
     ):
         build_gemdepth('huge')
 
