@@ -7,8 +7,10 @@ processes. The depth that the node publishes is compared with the truth of the s
 any alignment. Beside it: what one best scale and shift for the whole bag gives.
 
 The node normally keeps metres to itself while it is not sure of them. Here it tells them whatever
-their standard deviation is; "sure" counts the frames that it would have released.
-Use seeds that the network was not trained on.
+their standard deviation is; "sure" counts the frames that it would have released, "metric" those
+that it had any metres for. The stated deviation is that of scale and shift, at 20 m: what it is
+to be compared with is the median of depth / truth around 20 m, not AbsRel, which holds the
+network's own errors as well. Use seeds that the network was not trained on.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ from gemdepth_ros.grounding.config import GroundingConfig
 
 TRUTH_TOPIC = '/camera/depth_ground_truth'
 NEAREST_M, FARTHEST_M = 1.0, 80.0
+AROUND_20_M = (15.0, 25.0)
 FIRST_THIRD = 3
 SURE_STD = GroundingConfig().max_depth_std_at_20m
 WHATEVER_STD = 100.0
@@ -77,11 +80,12 @@ class Score:
         metric: frames whose depth came in metres.
         abs_rel: mean |d - g| / g over the metric frames; NaN without.
         delta1: share of pixels within 25 %.
-        bias: median of d / g.
+        bias: median of d / g where g is 15..25 m; mean over the frames.
         seen: share of the pixels with truth that have depth.
         stated: median of the standard deviation at 20 m that the node states.
         sure: frames that the node would have released by its default limit.
         sure_abs_rel: mean |d - g| / g over those.
+        sure_bias: as ``bias``, over those.
         complaint: what the node knew where no frame is metric.
     """
 
@@ -97,6 +101,7 @@ class Score:
     stated: float = math.nan
     sure: int = 0
     sure_abs_rel: float = math.nan
+    sure_bias: float = math.nan
     complaint: str = ''
 
 
@@ -174,11 +179,20 @@ def score(case: Case, seed: int, run: Any, truth: Images) -> Score:
     sure = std <= SURE_STD
     return Score(
         *counts,
-        *(float(value) for value in rows.mean(axis=0)),
+        *mean_rows(rows),
         float(np.nanmedian(std)) if np.isfinite(std).any() else math.nan,
         int(sure.sum()),
-        float(rows[sure, 0].mean()) if sure.any() else math.nan,
+        mean_rows(rows[sure])[0],
+        mean_rows(rows[sure])[2],
     )
+
+
+def mean_rows(rows: np.ndarray) -> list[float]:
+    """Return the mean of each column over the rows that know it; NaN where none does."""
+    known = np.isfinite(rows)
+    with np.errstate(invalid='ignore'):
+        mean = np.where(known, rows, 0.0).sum(axis=0) / known.sum(axis=0)
+    return [float(value) for value in mean]
 
 
 def frame_row(depth: np.ndarray, truth: np.ndarray) -> tuple[float, float, float, float]:
@@ -187,7 +201,8 @@ def frame_row(depth: np.ndarray, truth: np.ndarray) -> tuple[float, float, float
     have = counted & ~np.isnan(depth)
     predicted = np.clip(depth[have], 0.1, FARTHEST_M)  # +Inf: beyond what the node states
     errors = depth_errors(predicted, truth[have])
-    ratio = float(np.median(predicted / truth[have]))
+    middle = (truth[have] >= AROUND_20_M[0]) & (truth[have] <= AROUND_20_M[1])
+    ratio = float(np.median((predicted / truth[have])[middle])) if middle.any() else math.nan
     return errors.abs_rel, errors.delta1, ratio, float(have.sum() / counted.sum())
 
 
@@ -255,8 +270,8 @@ def bench_seed(args: argparse.Namespace, seed: int, console: Console) -> Iterato
 
 def print_table(scores: list[Score], console: Console) -> None:
     """Print the mean over the bags for each source, and the worst bag."""
-    names = ('source', 'AbsRel', 'worst bag', 'δ1', 'd / truth', 'stated std', 'metric', 'sure')
-    table = Table(*names, 'AbsRel, sure', 'seen')
+    names = ('source', 'AbsRel', 'worst bag', 'δ1', 'd / g at 20 m', 'stated std', 'seen')
+    table = Table(*names, 'metric', 'sure', 'AbsRel, sure', 'd / g, sure')
     for name in dict.fromkeys(item.source for item in scores):
         rows = [item for item in scores if item.source == name]
         metric, processed, sure = (
@@ -269,10 +284,11 @@ def print_table(scores: list[Score], console: Console) -> None:
             mean_text(row.delta1 for row in rows),
             mean_text(row.bias for row in rows),
             mean_text(row.stated for row in rows),
+            mean_text(row.seen for row in rows),
             f'{metric} of {processed}',
             str(sure),
             mean_text(row.sure_abs_rel for row in rows),
-            mean_text(row.seen for row in rows),
+            mean_text(row.sure_bias for row in rows),
         )
     console.print(table)
     for item in scores:

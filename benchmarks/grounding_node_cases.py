@@ -47,7 +47,7 @@ def lidar(rings: int) -> dict[str, str]:
 
 RELATIVE = Case('relative', ())
 CASES = (
-    *(Case(f'lidar, {rings} rings', ('lidar',), inputs=lidar(rings)) for rings in RINGS),
+    *(Case(f'lidar, rings: {rings}', ('lidar',), inputs=lidar(rings)) for rings in RINGS),
     Case('ground_plane', ('ground_plane',), MOUNTED),
     Case('ground_plane + IMU', ('ground_plane',), {**MOUNTED, 'use_imu': 'true'}, {'imu': IMU}),
     Case('ground_plane + sky', ('ground_plane', 'sky'), MOUNTED, {'sky_mask': SKY}),
@@ -59,7 +59,7 @@ CASES = (
         {'odometry': WHEELS, 'sky_mask': SKY, 'imu': IMU},
     ),
     Case(
-        'all, 16 rings',
+        'all, rings: 16',
         ('lidar', 'ground_plane', 'sky', 'odometry', 'parallax'),
         {**MOUNTED, 'use_imu': 'true'},
         {'odometry': WHEELS, 'sky_mask': SKY, 'imu': IMU, **lidar(16)},

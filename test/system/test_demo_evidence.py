@@ -15,7 +15,7 @@ from gemdepth_ros.bags.typestore import message_store
 from gemdepth_ros.bags.writer import BagWriter
 from gemdepth_ros.cli.demonstration import topics
 from gemdepth_ros.cli.demonstration.evidence import image_stamps, percentiles, read_evidence
-from gemdepth_ros.cli.demonstration.picture import read_moment, scale_to, write_report
+from gemdepth_ros.cli.demonstration.picture import far_end, read_moment, scale_to, write_report
 from gemdepth_ros.cli.demonstration.summary import Percentiles
 from gemdepth_ros.cli.demonstration.table import print_tables
 from gemdepth_ros.geometry.se3 import from_parts
@@ -181,6 +181,14 @@ def test_the_report_is_a_picture(bag, tmp_path, trained):
     assert pixels is not None
     assert pixels.shape == (660, 1200, 3)
     assert pixels.std() > 10
+
+
+def test_the_sky_does_not_make_the_cloud_small():
+    things = np.linspace(0.5, 3.0, 100).astype(np.float32)
+    sky = np.full(200, 211.0, np.float32)
+    assert 2.5 < far_end(np.concatenate([things, sky[:30]])) < 3.0
+    assert 2.5 < far_end(np.concatenate([things, sky])) < 3.0
+    assert 2.5 < far_end(things) < 3.0
 
 
 def test_scale_to_gives_the_extent_and_leaves_the_shape():

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 WIDTH_IN, HEIGHT_IN, DOTS_PER_IN = 12.0, 6.6, 100
+SKY_QUARTILES = 15.0
 WARNING = 'random weights: this picture means nothing yet'
 
 
@@ -124,10 +125,18 @@ def _draw_cloud(axes: Axes, moment: Moment) -> None:
     axes.set_ylabel('z, forward')
     if not z.size:
         return
-    far = float(np.percentile(z, 95))  # the sky is infinitely far
-    near = z <= far
+    near = z <= far_end(z)
     axes.scatter(x[near], z[near], s=0.6, c=moment.rgb[near] / 255.0, linewidths=0)
     axes.plot(0, 0, marker='^', color='cyan', markersize=8)
+
+
+def far_end(z: Float32Array) -> float:
+    """Return up to which depth a cloud is worth looking at: without the sky, however much of it.
+
+    The sky lies at the largest depth that there is, hundreds of times that of the rest.
+    """
+    things = z[z <= SKY_QUARTILES * np.percentile(z, 25)]
+    return float(np.percentile(things, 95))
 
 
 def _draw_trajectory(axes: Axes, motion: Float64Array, truth: Float64Array) -> None:
