@@ -88,6 +88,7 @@ def _load(
     from gemdepth_ros.inference.device import choose_placement
     from gemdepth_ros.model import build_gemdepth
 
+    entry = CATALOGUE.get(args.weights)
     weights = locate(args.weights) if args.weights else None
     if weights is None:
         described = 'none (seeded random numbers)'
@@ -97,9 +98,10 @@ def _load(
         )
     else:
         record = read_record(weights)
-        described = f'{weights.name} sha256:{record.sha256 if record else sha256_of(weights)}'
-        console.print(f'weights: {described[:80]}')
-    entry = CATALOGUE.get(args.weights)
+        digest = record.sha256 if record else sha256_of(weights)
+        described = f'{weights.name} sha256:{digest}'
+        demonstration = ', a demonstration model' if entry and entry.bundled else ''
+        console.print(f'weights: {weights.name} sha256:{digest[:12]}{demonstration}')
     preset = args.preset or (entry.preset if entry else 'vitl' if weights else 'small')
     place = choose_placement(args.device, args.dtype)
     dtype = str(place.dtype).removeprefix('torch.')
