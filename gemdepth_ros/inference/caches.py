@@ -24,6 +24,11 @@ class SlotCache:
         self._keys = torch.zeros(shape, device=device, dtype=dtype)
         self._values = torch.zeros_like(self._keys)
 
+    @property
+    def tensors(self) -> tuple[Tensor, Tensor]:
+        """Keys and values of all slots, without a copy."""
+        return self._keys, self._values
+
     def write(self, slot: int, k_BNPH: Tensor, v_BNPH: Tensor) -> None:
         """Put a frame's keys and values into ``slot``."""
         place = slice(slot * self._tokens, (slot + 1) * self._tokens)

@@ -74,11 +74,21 @@ class CausalSegment:
         self.numbers: list[int] = []
 
     @property
+    def stores(self) -> list[SlotCache]:
+        """All keys and values, in the order of ``static_step.store_names``."""
+        camera = (store for row in self.camera_stores for store in row)
+        mixing = (s for pair in zip(self._spatial, self._time, strict=True) for s in pair)
+        return [self._global, *camera, *mixing, *(s for row in self._motion for s in row)]
+
+    @property
     def nbytes(self) -> int:
         """Memory held [byte]."""
-        nested = [*self.camera_stores, *self._motion]
-        caches = [self._global, *self._spatial, *self._time, *(c for row in nested for c in row)]
-        return self._encodings_1T9.nbytes + sum(c.nbytes for c in caches)
+        return self._encodings_1T9.nbytes + sum(store.nbytes for store in self.stores)
+
+    @property
+    def all_encodings_1T9(self) -> Tensor:
+        """Pose encodings of all slots, those without a frame as well."""
+        return self._encodings_1T9
 
     @property
     def encodings_T9(self) -> Tensor:
