@@ -56,16 +56,16 @@ def _tables(model: GemDepthConfig, rows: int, columns: int, e: int) -> int:
 
 
 def _sliding(model: GemDepthConfig, streaming: StreamingConfig, patches: int, e: int) -> int:
-    """``T (2 P C + C + L C + L c3) e`` for the window, ``(lookahead + 1) 2 L C e`` beside it."""
+    """``T ((2 P C + L C + L c3) e + 4 C)`` for the window, ``(lookahead + 1) 2 L C e`` beside."""
     width = model.encoder.width
     per_frame = (
         KEY_AND_VALUE * (patches + SPECIAL_TOKENS) * width  # global block
-        + width  # camera token after the frame block
         + patches * width  # level 4
         + patches * model.out_channels[2]  # level 3, projected
     )
     fine = 2 * patches * width  # levels 1 and 2 of the frames that are not answered yet
-    return (streaming.window * per_frame + (streaming.lookahead + 1) * fine) * e
+    camera = width * max(e, FLOAT32)  # token after the frame block, in the residual's precision
+    return streaming.window * (per_frame * e + camera) + (streaming.lookahead + 1) * fine * e
 
 
 def _causal(model: GemDepthConfig, window: int, rows: int, columns: int, e: int) -> int:

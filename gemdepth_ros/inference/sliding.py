@@ -39,7 +39,8 @@ class SlidingEngine:
         self._global = SlotCache(
             (1, heads, grid.tokens, width // heads), window, model.device, model.dtype
         )
-        self._camera_TC = empty(model, window, width)
+        in_stream = model.geometry.frame_block.norm1.weight.dtype  # poses need its digits
+        self._camera_TC = empty(model, window, width, dtype=in_stream)
         self._level4_TLC = empty(model, window, grid.patches, width)
         channels = config.out_channels[2]
         self._map3_TCHW = empty(model, window, channels, grid.rows, grid.columns)

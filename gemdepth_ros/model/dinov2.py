@@ -71,10 +71,10 @@ class Dinov2(nn.Module):
             positions_1LC = self.position_table(rows, columns)
         patches_FLC = self.patch_embed(images_F3HW) + positions_1LC
         cls = (self.cls_token + self.pos_embed[:, :1]).expand(len(patches_FLC), -1, -1)
-        tokens_FPC = torch.cat([cls, patches_FLC], dim=1)
+        tokens_FPC = torch.cat([cls, patches_FLC], dim=1).to(self.norm.weight.dtype)
         taken = []
         for index, block in enumerate(self.blocks):
             tokens_FPC = block(tokens_FPC)
             if index in self.levels:
-                taken.append(self.norm(tokens_FPC)[:, 1:])
+                taken.append(self.norm(tokens_FPC)[:, 1:].to(cls.dtype))
         return taken

@@ -87,6 +87,7 @@ class DptHead(nn.Module):
     def level_map(self, level: int, tokens_FLC: Tensor, rows: int, columns: int) -> Tensor:
         """Project level ``level`` (0-based) to its map; level 1 is 4x the patch grid."""
         project = self.projects[level]  # a 1x1 convolution: on tokens it is a matrix product
+        tokens_FLC = tokens_FLC.to(project.weight.dtype)
         projected = F.linear(tokens_FLC, project.weight.flatten(1), project.bias)
         # Channels stay last in memory, which is also what the convolutions below like best.
         return self.resizes[level](projected.transpose(1, 2).unflatten(2, (rows, columns)))

@@ -16,7 +16,7 @@ from gemdepth_ros.model.config import MAX_FRAMES, PATCH_SIZE, GemDepthConfig
 from gemdepth_ros.model.dinov2 import Dinov2
 from gemdepth_ros.model.dpt_head import DptHead
 from gemdepth_ros.model.geometry_embedding import GeometryEmbedding
-from gemdepth_ros.model.layers.precision import full_precision
+from gemdepth_ros.model.layers.precision import full_precision, set_precision
 from gemdepth_ros.model.pose_encoding import (
     PoseFeatures,
     PoseInputs,
@@ -96,16 +96,18 @@ class GemDepth(nn.Module):
         """Set the precision of the network.
 
         The camera head, the pose features and the last convolutions stay in float32: poses need
-        more digits than half precision has, and the convolutions overflow in float16.
+        more digits than half precision has, and the convolutions overflow in float16. So does the
+        transformers' residual stream, see ``set_precision``.
         """
-        self.to(dtype)
-        for kept in (
+        full = (
             self.camera_head,
             self.pose_features,
+            self.encoder.norm,
+            self.astt.norm,
             self.head.output_conv2,
             self.head.output_conv3,
-        ):
-            kept.float()
+        )
+        set_precision(self, dtype, full)
         return self
 
     def inject_pose(
@@ -134,7 +136,7 @@ class GemDepth(nn.Module):
             if newest_only:
                 inputs = PoseInputs(*(part[:, -1:] for part in inputs))
             rotation, translation, scale = self.pose_features(inputs)
-        return (rotation + translation + scale).to(self.dtype)
+        return rotation + translation + scale
 
     def encode(self, images_FCHW: Tensor, positions_1LC: Tensor | None = None) -> list[Tensor]:
         """Encode frames, each by itself: four levels, each [F, L, C].

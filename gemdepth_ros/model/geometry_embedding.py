@@ -53,7 +53,8 @@ class GeometryEmbedding(nn.Module):
         row = 0 if first else 1
         special_1SC = torch.cat([self.camera_token[:, row], self.register_token[:, row]], dim=1)
         special_FSC = special_1SC.expand(len(patches_FLC), -1, -1)
-        return self.frame_block(torch.cat([special_FSC, patches_FLC], dim=1), rope)
+        tokens_FPC = torch.cat([special_FSC, patches_FLC], dim=1)
+        return self.frame_block(tokens_FPC.to(self.frame_block.norm1.weight.dtype), rope)
 
     def global_key_value(self, tokens_FPC: Tensor, rope: RopeTables) -> tuple[Tensor, Tensor]:
         """Keys and values of frames in the global block, each [F, N, P, H].

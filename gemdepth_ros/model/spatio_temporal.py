@@ -52,7 +52,7 @@ class SpatioTemporal(nn.Module):
             pose_BTC: sum of the three pose features.
             slots_T: slot number of each frame, int64.
         """
-        tokens = self.norm(patches_BTLC + pose_BTC[:, :, None])
+        tokens = self.norm((patches_BTLC + pose_BTC[:, :, None]).to(self.norm.weight.dtype))
         return tokens + self.index_table[slots_T][:, None].to(tokens.dtype)
 
     def step(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 from published import images
@@ -11,10 +13,15 @@ from gemdepth_ros.model import GemDepth, GemDepthConfig, build_gemdepth
 from gemdepth_ros.model.checkpoint import published_state
 from gemdepth_ros.model.layers.rope import rope_tables
 
-# Relative L2 of (disparity, pose encoding) to float32 on seeded weights. Measured with the preset
-# ``small``: bfloat16 0.0068 and 0.0026, float16 0.0011 and 0.0003; twice that is allowed. (On the
-# golden weights of the parity tests it is 0.013 and 0.007, 0.0022 and 0.0006.)
-TOLERANCES = {torch.bfloat16: (0.014, 0.0052), torch.float16: (0.0022, 0.0006)}
+# Relative L2 of (disparity, pose encoding) to float32. Of untrained weights, which answer a small
+# change of anything with one of the same size, measured with the preset ``small``: bfloat16 0.0056
+# and 0.0012, float16 0.0011 and 0.0002; about twice that is allowed. Trained weights are calmer:
+# see ``test_trained_weights``.
+TOLERANCES = {torch.bfloat16: (0.012, 0.0026), torch.float16: (0.0022, 0.0005)}
+FULL = re.compile(
+    r'camera_head\.|pose_features\.|head\.output_conv[23]\.|(encoder|astt)\.norm\.'
+    r'|.*blocks?\.(\d+\.)?(norm[12]|ls[12])\.'
+)
 DTYPES = pytest.mark.parametrize('dtype', TOLERANCES, ids=str)
 
 
@@ -38,9 +45,8 @@ def test_half_precision_is_near_float32(small_model: GemDepth, dtype: torch.dtyp
 def test_the_bulk_is_in_half_precision(tiny_config: GemDepthConfig, dtype: torch.dtype) -> None:
     model = build_gemdepth(tiny_config, dtype=dtype)
     assert model.dtype == dtype
-    full = ('camera_head.', 'pose_features.', 'head.output_conv2.', 'head.output_conv3.')
     for name, parameter in model.named_parameters():
-        assert parameter.dtype == (torch.float32 if name.startswith(full) else dtype), name
+        assert parameter.dtype == (torch.float32 if FULL.match(name) else dtype), name
 
 
 @DTYPES

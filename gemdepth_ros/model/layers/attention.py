@@ -58,7 +58,7 @@ class Attention(nn.Module):
         self, x_BPC: Tensor, rope: RopeTables | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Project tokens to queries, keys and values, each [B, N, P, H], position applied."""
-        q_BNPH, k_BNPH, v_BNPH = self._split(self.qkv(x_BPC), 3)
+        q_BNPH, k_BNPH, v_BNPH = self._split(self.qkv(x_BPC.to(self.qkv.weight.dtype)), 3)
         q_BNPH, k_BNPH = self.q_norm(q_BNPH), self.k_norm(k_BNPH)
         if rope is not None:
             q_BNPH, k_BNPH = apply_rope(q_BNPH, rope), apply_rope(k_BNPH, rope)
@@ -68,14 +68,14 @@ class Attention(nn.Module):
         """Project tokens to queries only, [B, N, P, H]."""
         width = x_BPC.shape[-1]
         weight, bias = self.qkv.weight[:width], self.qkv.bias[:width]
-        q_BNPH = self.q_norm(self._split(F.linear(x_BPC, weight, bias), 1)[0])
+        q_BNPH = self.q_norm(self._split(F.linear(x_BPC.to(weight.dtype), weight, bias), 1)[0])
         return q_BNPH if rope is None else apply_rope(q_BNPH, rope)
 
     def key_value(self, x_BPC: Tensor, rope: RopeTables | None = None) -> tuple[Tensor, Tensor]:
         """Project tokens to keys and values only, each [B, N, P, H]."""
         width = x_BPC.shape[-1]
         weight, bias = self.qkv.weight[width:], self.qkv.bias[width:]
-        k_BNPH, v_BNPH = self._split(F.linear(x_BPC, weight, bias), 2)
+        k_BNPH, v_BNPH = self._split(F.linear(x_BPC.to(weight.dtype), weight, bias), 2)
         k_BNPH = self.k_norm(k_BNPH)
         return (k_BNPH if rope is None else apply_rope(k_BNPH, rope)), v_BNPH
 

@@ -43,11 +43,15 @@ class Mlp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [..., width] to [..., out]."""
-        return self.fc2(F.gelu(self.fc1(x)))
+        return self.fc2(F.gelu(self.fc1(x.to(self.fc1.weight.dtype))))
 
 
 class Block(nn.Module):
-    """``x += LS1(attention(norm1(x))); x += LS2(mlp(norm2(x)))``, MLP ratio 4."""
+    """``x += LS1(attention(norm1(x))); x += LS2(mlp(norm2(x)))``, MLP ratio 4.
+
+    ``x`` has the precision of the norms (``precision.set_precision`` keeps it in float32), the
+    projections round what they are given to theirs.
+    """
 
     def __init__(
         self,
