@@ -71,8 +71,8 @@ class LoadedNetwork:
         entry = CATALOGUE.get(config.weights)
         if entry is not None and entry.bundled:
             logger.warning(
-                'weights %s: a small demonstration model, trained on a synthetic world: its depth is '
-                'rough and its motion no better than a guess; for the published network run '
+                'weights %s: a small demonstration model, trained on a synthetic world: its '
+                'depth is rough and its motion a guess; for the published network run '
                 "'gemdepth-ros weights get gemdepth-vitl'",
                 entry.name,
             )
