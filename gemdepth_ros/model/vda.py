@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from gemdepth_ros.model.dinov2 import Dinov2
 from gemdepth_ros.model.dpt_head import DptHead
 from gemdepth_ros.model.gemdepth import check_frames, grid_size
+from gemdepth_ros.model.layers.precision import set_precision
 from gemdepth_ros.model.vda_config import VdaConfig
 
 # Where a metric network's depth becomes inverse depth; nearer, and the zero of its last ReLU,
@@ -52,10 +53,12 @@ class VideoDepthAnything(nn.Module):
         return self.encoder.cls_token.device
 
     def set_dtype(self, dtype: torch.dtype) -> VideoDepthAnything:
-        """Set the precision; the last convolutions stay in float32 (float16 overflows there)."""
-        self.to(dtype)
-        self.head.output_conv2.float()
-        self.head.output_conv3.float()
+        """Set the precision; the last convolutions stay in float32 (float16 overflows there).
+
+        So does the encoder's residual stream, see ``set_precision``.
+        """
+        full = (self.encoder.norm, self.head.output_conv2, self.head.output_conv3)
+        set_precision(self, dtype, full)
         return self
 
     def encode(self, images_FCHW: Tensor, positions_1LC: Tensor | None = None) -> list[Tensor]:

@@ -62,7 +62,7 @@ def test_the_residual_stream_does_not_overflow() -> None:
     """Sums of what blocks add may leave float16's range; what each adds stays in it."""
     torch.manual_seed(0)
     block = Block(64, 2, eps=1e-6, layer_scale=1.0)
-    block.mlp.fc2.bias += 40_000.0
+    block.mlp.fc2.bias.data += 40_000.0
     x_BPC = 30_000.0 + torch.randn(1, 5, 64)
     expected = block(x_BPC)
     assert expected.abs().max() > LARGEST

@@ -14,6 +14,10 @@ from torch.nn import functional as F
 from gemdepth_ros.model.config import MAX_FRAMES
 from gemdepth_ros.model.layers.rope import RopeTables, apply_rope
 
+# Fused CUDA kernels put batches and heads on axes of the launch grid that end here; larger ones
+# fail with "invalid configuration argument" (pytorch issues 142228 and 146704).
+MAX_GRID = 65_535
+
 
 def softmax_attention(
     q_BNPH: Tensor, k_BNSH: Tensor, v_BNSH: Tensor, mask: Tensor | None = None
@@ -29,7 +33,27 @@ def softmax_attention(
         if mask is not None:
             weights = weights.masked_fill(~mask, -math.inf)
         return weights.softmax(-1) @ v_BNSH
-    return F.scaled_dot_product_attention(q_BNPH, k_BNSH, v_BNSH, attn_mask=mask)
+    limit = MAX_GRID if q_BNPH.device.type == 'cuda' else len(q_BNPH) * q_BNPH.shape[1]
+    return attention_in_parts(q_BNPH, k_BNSH, v_BNSH, mask, limit)
+
+
+def attention_in_parts(
+    q_BNPH: Tensor, k_BNSH: Tensor, v_BNSH: Tensor, mask: Tensor | None, limit: int
+) -> Tensor:
+    """Fused attention on at most ``limit`` heads of all batches at once, [B, N, P, H].
+
+    Args:
+        q_BNPH: queries.
+        k_BNSH: keys.
+        v_BNSH: values.
+        mask: [P, S], or nothing that differs between batches; True where attention is allowed.
+        limit: largest product of batches and heads; a single batch is not divided.
+    """
+    batches = max(limit // q_BNPH.shape[1], 1)
+    if len(q_BNPH) <= batches:
+        return F.scaled_dot_product_attention(q_BNPH, k_BNSH, v_BNSH, attn_mask=mask)
+    parts = zip(q_BNPH.split(batches), k_BNSH.split(batches), v_BNSH.split(batches), strict=True)
+    return torch.cat([F.scaled_dot_product_attention(*part, attn_mask=mask) for part in parts])
 
 
 def _trained_in_bfloat16_on_cpu(q: Tensor) -> bool:
