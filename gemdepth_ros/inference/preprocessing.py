@@ -15,6 +15,7 @@ from gemdepth_ros.model.config import PATCH_SIZE
 MEAN = np.array([0.485, 0.456, 0.406])
 STD = np.array([0.229, 0.224, 0.225])
 BRIGHTNESS = np.arange(256, dtype=np.float32) / np.float32(255.0)  # of each value of a byte
+BLOCK_ROWS = 28
 # Wider images than this get a smaller short side, so that the number of patches stays bounded.
 WIDE_RATIO = 1.78
 REFERENCE_RATIO = 1.777
@@ -69,10 +70,14 @@ def preprocess(image_rgb: UInt8Array, size: tuple[int, int]) -> Float32Array:
     image = cv2.LUT(image_rgb, BRIGHTNESS)
     resized = cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_CUBIC)
     result = np.empty((3, *size), np.float32)
-    # Plane by plane: a third of the time of one expression over interleaved channels.
-    for channel, plane in enumerate(cv2.split(resized)):
-        values = np.asarray(plane, np.float64)
-        values -= MEAN[channel]
-        values /= STD[channel]
-        result[channel] = values
+    values = np.empty((BLOCK_ROWS, size[1]), np.float64)
+    # Some rows of one plane at a time, which stay in the cache: a sixth of the time of one
+    # expression over the whole.
+    for first in range(0, size[0], BLOCK_ROWS):
+        rows = resized[first : first + BLOCK_ROWS]
+        block = values[: len(rows)]
+        for channel in range(3):
+            np.subtract(rows[..., channel], MEAN[channel], out=block, dtype=np.float64)
+            np.divide(block, STD[channel], out=block)
+            result[channel, first : first + BLOCK_ROWS] = block
     return result

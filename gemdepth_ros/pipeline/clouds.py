@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from gemdepth_ros.interfaces import Float32Array, Float64Array, PinholeIntrinsics
+from gemdepth_ros.interfaces import Float32Array, Float64Array, PinholeIntrinsics, UInt8Array
 from gemdepth_ros.pipeline.products_config import CostmapClouds
 
 BoolArray = npt.NDArray[np.bool_]
@@ -94,9 +94,9 @@ def points_clear(
 
 
 def _picked(values: Float32Array, step: int) -> Float32Array:
-    """Every ``step``-th row and column, from the middle of the first step."""
+    """Every ``step``-th row and column, from the middle of the first step; contiguous."""
     first_row, first_column = (min(step // 2, size - 1) for size in values.shape)
-    return values[first_row::step, first_column::step]
+    return np.ascontiguousarray(values[first_row::step, first_column::step])
 
 
 def _rays(
@@ -131,18 +131,30 @@ def _heights(
 
 def _supported(depth: Float32Array, kept: BoolArray, config: CostmapClouds) -> BoolArray:
     """Where enough of the eight neighbours are kept, too, and at nearly the same depth."""
+    supported = np.zeros(depth.shape, bool)
+    rows = np.flatnonzero(kept.any(axis=1))
+    if rows.size:  # obstacles fill a part of the image only
+        band = slice(int(rows[0]), int(rows[-1]) + 1)
+        count = _alike_neighbours(depth[band], kept[band], config.neighbour_distance)
+        supported[band] = count >= config.min_neighbours
+    return supported
+
+
+def _alike_neighbours(depth: Float32Array, kept: BoolArray, distance: float) -> UInt8Array:
+    """How many of the eight neighbours are kept and differ by less than ``distance`` of it."""
     height, width = depth.shape
     padded = np.full((height + 2, width + 2), np.inf, np.float32)
-    padded[1:-1, 1:-1] = np.where(kept, depth, np.inf)
-    here = padded[1:-1, 1:-1]
-    limit = np.where(kept, config.neighbour_distance * here, 0)
+    padded[1:-1, 1:-1][kept] = depth[kept]
+    here = padded[1:-1, 1:-1].copy()
+    limit = np.where(kept, np.float32(distance) * here, np.float32(0))
     count = np.zeros(depth.shape, np.uint8)
+    change, alike = np.empty_like(here), np.empty(depth.shape, bool)
     with np.errstate(invalid='ignore'):
         for row, column in _NEIGHBOURS:
             there = padded[1 + row : 1 + row + height, 1 + column : 1 + column + width]
-            count += np.abs(there - here) < limit
-    supported: BoolArray = count >= config.min_neighbours
-    return supported
+            np.abs(np.subtract(there, here, out=change), out=change)
+            count += np.less(change, limit, out=alike)
+    return count
 
 
 def _thinned(places: npt.NDArray[np.intp], largest: int) -> npt.NDArray[np.intp]:

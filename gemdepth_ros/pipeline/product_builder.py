@@ -27,8 +27,8 @@ from gemdepth_ros.pipeline.products import (
     as_array,
     at_image_size,
     depth_std,
+    depth_within,
     inverse_depth,
-    metric_depth,
     relative_depth,
 )
 from gemdepth_ros.pipeline.self_mask import check_self_mask, hide, load_self_mask
@@ -136,10 +136,10 @@ class ProductBuilder:
     ) -> Tensor:
         """Metric or relative depth with everything hidden that is not known."""
         if grounding.metric:
-            depth = metric_depth(full, grounding, self._config)
+            inverse = inverse_depth(full, grounding)
+            depth = depth_within(inverse, self._config)
             if self._config.filter_edges:
-                edges = flying_pixels(inverse_depth(full, grounding), camera, self._config.edges)
-                depth = hide(depth, edges)
+                depth = hide(depth, flying_pixels(inverse, camera, self._config.edges))
         else:
             depth = relative_depth(full)
         if self._self_mask is not None:

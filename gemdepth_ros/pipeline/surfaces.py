@@ -7,6 +7,10 @@ passes to the camera, and its differences are exact on planes at any distance.
 
 from __future__ import annotations
 
+import math
+
+import cv2
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,12 +27,12 @@ def flying_pixels(inverse_depth: Tensor, camera: PinholeIntrinsics, config: Edge
         camera: intrinsics of the map.
         config: what an edge is.
     """
-    largest = _window_maximum(torch.nan_to_num(inverse_depth, nan=-torch.inf), config.window)
-    smallest = -_window_maximum(torch.nan_to_num(-inverse_depth, nan=-torch.inf), config.window)
+    largest, smallest = _window_extremes(inverse_depth, config.window)
     # Behind infinity is far, however far behind.
     change = largest - smallest.clamp_(min=0)
-    slope = change * (min(camera.fx, camera.fy) / (config.window - 1))
-    return (change > config.jump * largest) & (slope > 1 / config.plane_distance_m)
+    focal = min(camera.fx, camera.fy)
+    grazing = (config.window - 1) / (focal * config.plane_distance_m)  # a slope, as a change
+    return change.sub_(largest.mul_(config.jump).clamp_(min=grazing)) > 0
 
 
 def normals(
@@ -74,6 +78,26 @@ def normal_image(normal: Tensor) -> Tensor:
     signs = normal.new_tensor([1.0, -1.0, -1.0])
     colours = torch.nan_to_num(normal * (signs * 127.5) + 127.5, nan=0.0)
     return colours.round_().clamp_(0, 255).to(torch.uint8)
+
+
+def _window_extremes(values: Tensor, window: int) -> tuple[Tensor, Tensor]:
+    """Largest and smallest known value in the square window around each pixel; new tensors.
+
+    On the host OpenCV finds them, in a quarter of the time. Its comparison with NaN gives now
+    the one, now the other value, so unknown ones are replaced; the sum tells whether there are
+    any, in a twentieth of the time of a look at each.
+    """
+    low = high = values
+    on_host = values.device.type == 'cpu' and values.dtype == torch.float32
+    if not on_host or not math.isfinite(float(values.sum())):
+        low = torch.nan_to_num(values, nan=-torch.inf)
+        high = torch.nan_to_num(values, nan=torch.inf)
+    if not on_host:
+        return _window_maximum(low, window), -_window_maximum(-high, window)
+    kernel = np.ones((window, window), np.uint8)
+    largest = cv2.dilate(low.numpy(), kernel)
+    smallest = cv2.erode(high.numpy(), kernel)
+    return torch.from_numpy(largest), torch.from_numpy(smallest)
 
 
 def _window_maximum(values: Tensor, window: int) -> Tensor:

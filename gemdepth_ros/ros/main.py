@@ -11,7 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from gemdepth_ros.errors import DependencyError, GemDepthError
-from gemdepth_ros.ros import dependencies
+from gemdepth_ros.ros import dependencies, heap
 
 if TYPE_CHECKING:  # the real import is inside: it takes seconds, which Ctrl-C may interrupt
     from gemdepth_ros.ros.node import PipelineFactory
@@ -56,6 +56,7 @@ def _run(args: list[str] | None, pipeline_factory: PipelineFactory | None) -> in
         from gemdepth_ros.ros.nodes import NodeGroup
 
     options = _options(remove_ros_args(sys.argv if args is None else args)[1:])
+    heap.keep_freed_memory()
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     group, busy = NodeGroup(GemDepthNode), False
     try:

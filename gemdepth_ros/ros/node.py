@@ -13,6 +13,7 @@ from std_srvs.srv import Trigger
 from gemdepth_ros.errors import GemDepthError
 from gemdepth_ros.interfaces import ResetReason
 from gemdepth_ros.pipeline.config import PipelineConfig
+from gemdepth_ros.ros import heap
 from gemdepth_ros.ros.callbacks import logged_transition
 from gemdepth_ros.ros.dependencies import needing_libraries
 from gemdepth_ros.ros.diagnostics import DiagnosticsPublisher
@@ -195,7 +196,7 @@ class GemDepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
             pipeline, self._pipeline = self._pipeline, None
             stream = self._stream  # once, as in `busy`
             if stream is None:
-                pipeline.close()
+                self._free(pipeline)
             else:
                 stream.worker.when_ended(lambda: self._free(pipeline))
 
@@ -203,6 +204,7 @@ class GemDepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
         """Close the pipeline and forget the stream, which refers to it."""
         pipeline.close()
         self._stream = None
+        heap.give_back_freed_memory()
 
     def destroy_node(self) -> None:
         """Free everything and leave the graph."""

@@ -88,6 +88,21 @@ def test_unknown_pixels_are_no_edge() -> None:
     assert not flying_pixels(inverse, FULL, EdgeFilter()).any()
 
 
+@pytest.mark.parametrize('window', [3, 5])
+@pytest.mark.parametrize('unknown', [(), (math.nan,), (math.nan, math.inf, -math.inf)])
+def test_the_hosts_own_way_finds_the_same_edges(window: int, unknown: tuple[float, ...]) -> None:
+    """Float32 on the host goes through OpenCV, anything else through torch."""
+    random = np.random.default_rng(window)
+    inverse = random.normal(0.05, 0.05, (40, 60)).astype(np.float32)
+    inverse[random.random(inverse.shape) < 0.7] = 0.05
+    for value in unknown:
+        inverse[random.random(inverse.shape) < 0.05] = value
+    values, config = torch.from_numpy(inverse), EdgeFilter(window=window)
+    found = flying_pixels(values, FULL, config)
+    assert torch.equal(found, flying_pixels(values.double(), FULL, config))
+    assert 0.05 < found.float().mean() < 0.99
+
+
 def test_noise_is_no_edge() -> None:
     noise = np.random.default_rng(0).normal(0, 0.01, (60, 80))
     inverse = torch.from_numpy(0.1 * (1 + noise)).float()
