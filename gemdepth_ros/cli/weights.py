@@ -37,7 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     path.add_argument('name', metavar='NAME')
     check = actions.add_parser('check', help='check every tensor of a file against a network')
     check.add_argument('file', metavar='FILE', help='.pth or .safetensors file, or a NAME')
-    check.add_argument('--preset', default='vitl', help='network: vitl (default), small or tiny')
+    check.add_argument(
+        '--preset', help='network: vitl, small or tiny; default: that of the NAME, vitl for a file'
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -130,7 +132,8 @@ def _verify(entry: WeightsEntry) -> int:
     from gemdepth_ros.hub import verify_entry
 
     record = verify_entry(entry)
-    origin = f'{record.repo} at {record.revision}' if record.repo else 'placed by hand'
+    elsewhere = 'part of this package' if entry.bundled else 'placed by hand'
+    origin = f'{record.repo} at {record.revision}' if record.repo else elsewhere
     print(f'{entry.name}: intact, {record.size} bytes, SHA-256 {record.sha256}')
     print(f'recorded {record.date}, {origin}; licence: {record.licence}')
     return 0
@@ -146,11 +149,13 @@ def _path(entry: WeightsEntry) -> int:
     return 0
 
 
-def _check(name_or_path: str, preset: str) -> int:
-    from gemdepth_ros.hub import locate
+def _check(name_or_path: str, preset: str | None) -> int:
+    from gemdepth_ros.hub import CATALOGUE, locate
     from gemdepth_ros.model.checkpoint import check_state, load_state
     from gemdepth_ros.model.config import GemDepthConfig
 
+    entry = CATALOGUE.get(name_or_path)
+    preset = preset or (entry.preset if entry else 'vitl')
     config = GemDepthConfig.preset(preset)
     path = locate(name_or_path)
     state = load_state(path)

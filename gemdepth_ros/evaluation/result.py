@@ -26,7 +26,7 @@ class SourceFacts:
         height: of the images [px].
         frames: images in the source.
         processed: of these, given to the network.
-        dropped: passed over by the simulated latency.
+        dropped: passed over by the simulated latency, or without an answer of the live node.
         unusable: damaged, or of another size than the first.
         duration_s: from the first stamp to the last [s].
     """

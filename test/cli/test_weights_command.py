@@ -135,8 +135,10 @@ def test_check_of_a_whole_file(
     from gemdepth_ros.model import build_gemdepth
     from gemdepth_ros.model.checkpoint import published_state
     from gemdepth_ros.model.config import PRESETS
+    from gemdepth_ros.model.vda_config import ALL_PRESETS
 
-    monkeypatch.setitem(PRESETS, 'small', tiny_config)
+    for presets in (PRESETS, ALL_PRESETS):
+        monkeypatch.setitem(presets, 'small', tiny_config)
 
     state = published_state(build_gemdepth('small'))
     path = tmp_path / 'small.pth'
@@ -153,6 +155,13 @@ def test_check_of_a_whole_file(
     assert 'head.extra' in error
     assert 'camera_head.token_norm.weight' in error
     assert len(error.strip().splitlines()) == 1
+
+
+def test_a_name_is_checked_against_its_own_network(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['weights', 'check', 'gemdepth-tiny']) == 0
+    assert 'fits network tiny: ' in capsys.readouterr().out
+    assert main(['weights', 'verify', 'gemdepth-tiny']) == 0
+    assert ', part of this package; licence: Apache-2.0' in capsys.readouterr().out
 
 
 def test_check_of_something_else(source: Path, capsys: pytest.CaptureFixture[str]) -> None:

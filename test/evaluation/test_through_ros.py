@@ -20,8 +20,11 @@ from small_bags import write_drive
 
 from gemdepth_ros.bags.images import image_message
 from gemdepth_ros.bags.qos import RELIABLE
+from gemdepth_ros.bags.reader import BagReader
+from gemdepth_ros.bags.stamps import header_stamp_ns
 from gemdepth_ros.bags.writer import BagWriter
 from gemdepth_ros.cli import main as command_line
+from gemdepth_ros.cli.evaluation.run import evaluate_source
 from gemdepth_ros.cli.evaluation.settings import EvaluationSettings
 from gemdepth_ros.cli.evaluation.source import SourceFrame
 from gemdepth_ros.cli.evaluation.through_ros import topics
@@ -102,6 +105,23 @@ def test_stamps_that_nobody_asked_for_are_passed_over(recording: Path) -> None:
     predictor = RecordedPredictor(recording, IMAGE, SETTINGS, status())
     assert len(list(predictor.predict([frame(5), frame(10**9 + 200 * MS)]))) == 1
     assert len(predictor.answered_ns) == 3  # for the rates, the rest is read as well
+
+
+def test_images_without_an_answer_are_counted(bag: Path, tmp_path: Path) -> None:
+    with BagReader(bag) as reader:
+        images = [item.message for item in reader.messages(['/camera/image_rect'])]
+    answered = tmp_path / 'answered'
+    with BagWriter(answered) as writer:
+        writer.add_topic(topics.DISPARITY, 'sensor_msgs/msg/Image', RELIABLE)
+        for image in images[::2]:
+            stamp = header_stamp_ns(image)
+            disparity = np.ones((image.height, image.width), np.float32)
+            message = image_message(disparity, '32FC1', stamp, 'camera')
+            writer.write(topics.DISPARITY, message, stamp)
+    predictor = RecordedPredictor(answered, '/camera/image_rect', SETTINGS, status())
+    result = evaluate_source(bag, SETTINGS, tmp_path / 'out', make_predictor=lambda _: predictor)
+    source = result.source
+    assert (source.frames, source.processed, source.dropped, source.unusable) == (6, 3, 3, 0)
 
 
 def test_measures_are_those_of_ros2_benchmark(recording: Path) -> None:

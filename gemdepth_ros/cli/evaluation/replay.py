@@ -39,7 +39,6 @@ class ReplayCounts:
     """What became of the frames.
 
     Attributes:
-        dropped: passed over by the simulated latency.
         width: of the images [px].
         height: of the images [px].
         first_ns: stamp of the first processed frame [ns].
@@ -47,7 +46,6 @@ class ReplayCounts:
         resumed_at: records that were there already.
     """
 
-    dropped: int = 0
     width: int = 0
     height: int = 0
     first_ns: int = 0
@@ -117,7 +115,6 @@ class Replay:
         done = self.counts.resumed_at
         for number, survivor in enumerate(self._survivors()):
             frame = survivor.frame
-            self.counts.dropped += len(survivor.dropped)
             if number == 0:
                 self.counts.first_ns = frame.video.stamp_ns
                 self.counts.width, self.counts.height = frame.video.width, frame.video.height

@@ -121,7 +121,7 @@ def _facts(
             height=counts.height,
             frames=counts.findings.frames,
             processed=processed,
-            dropped=counts.dropped,
+            dropped=counts.findings.frames - counts.findings.unusable - processed,
             unusable=counts.findings.unusable,
             duration_s=(counts.last_ns - counts.first_ns) / 1e9,
         ),

@@ -88,9 +88,11 @@ def _other_lines(result: EvaluationResult) -> list[str]:
         )
     if motion is not None and not math.isnan(motion.t_rel_percent):
         scaled = ', scaled' if motion.scaled else ''
+        first, last = motion.lengths_m[0], motion.lengths_m[-1]
+        lengths = f'{first:g}' if first == last else f'{first:g}..{last:g}'
         lines.append(
-            f'trajectory over {motion.lengths_m[0]:g}..{motion.lengths_m[-1]:g} m{scaled}: t_rel '
-            f'{motion.t_rel_percent:.3f} %, r_rel {motion.r_rel_deg_per_m:.5f} deg/m'
+            f'trajectory over {lengths} m{scaled}: t_rel {motion.t_rel_percent:.3f} %, r_rel '
+            f'{motion.r_rel_deg_per_m:.5f} deg/m'
         )
     calibration = result.calibration
     if calibration is not None:
