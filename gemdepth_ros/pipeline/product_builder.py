@@ -139,7 +139,8 @@ class ProductBuilder:
             inverse = inverse_depth(full, grounding)
             depth = depth_within(inverse, self._config)
             if self._config.filter_edges:
-                depth = hide(depth, flying_pixels(inverse, camera, self._config.edges))
+                edges = flying_pixels(inverse, camera, self._config.edges)
+                depth.masked_fill_(edges, torch.nan)
         else:
             depth = relative_depth(full)
         if self._self_mask is not None:

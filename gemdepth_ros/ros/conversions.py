@@ -8,6 +8,7 @@ costs a hundred times as much.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import cv2
@@ -181,14 +182,19 @@ def _empty_cloud(
 
 def fill_vector(vector: Any, xyz: npt.NDArray[np.floating[Any]]) -> None:
     """Write three numbers into a Point or a Vector3."""
-    vector.x, vector.y, vector.z = (float(value) for value in xyz)
+    vector.x, vector.y, vector.z = map(float, xyz)
 
 
 def fill_rotation(quaternion: Any, rotation: Float64Array) -> None:
     """Write a rotation matrix float64 [3, 3] into a Quaternion."""
-    x, y, z, w = Rotation.from_matrix(rotation).as_quat()
-    quaternion.x, quaternion.y = float(x), float(y)
-    quaternion.z, quaternion.w = float(z), float(w)
+    fill_rotations([quaternion], rotation[None])
+
+
+def fill_rotations(quaternions: Sequence[Any], rotations: Float64Array) -> None:
+    """Write rotation matrices float64 [N, 3, 3] into N > 0 Quaternions; one call for all."""
+    rows = Rotation.from_matrix(rotations).as_quat().tolist()
+    for quaternion, (x, y, z, w) in zip(quaternions, rows, strict=True):
+        quaternion.x, quaternion.y, quaternion.z, quaternion.w = x, y, z, w
 
 
 def window_message(
@@ -208,6 +214,7 @@ def window_message(
     message.poses = [Pose() for _ in window.stamps_ns]
     for pose, transform in zip(message.poses, window.reference_from_camera, strict=True):
         fill_vector(pose.position, transform[:3, 3])
-        fill_rotation(pose.orientation, transform[:3, :3])
+    turns = [pose.orientation for pose in message.poses]
+    fill_rotations(turns, window.reference_from_camera[:, :3, :3])
     message.scale, message.scale_std, message.metric = scale, scale_std, metric
     return message

@@ -8,7 +8,7 @@ z up), so that what RViz shows stands upright. The camera keeps its optical axes
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from tf2_msgs.msg import TFMessage
 from gemdepth_ros.geometry import se3
 from gemdepth_ros.interfaces import EgoMotion, Float64Array, PipelineOutput
 from gemdepth_ros.pipeline.base_motion import base_motion
-from gemdepth_ros.ros.conversions import fill_rotation, fill_vector, header
+from gemdepth_ros.ros.conversions import fill_rotation, fill_rotations, fill_vector, header
 from gemdepth_ros.ros.node_config import BASE_MODES, NodeConfig
 
 UNKNOWN_VARIANCE = 9999.0
@@ -59,11 +59,7 @@ def transforms_message(output: PipelineOutput, odom_frame: str) -> Any | None:
     camera = output.frame_id
     poses = {leaf_frame(camera): ODOM_FROM_SESSION @ motion.odom_from_camera}
     poses.update((key_frame(camera, slot), pose) for slot, pose in _key_poses(output))
-    return TFMessage(
-        transforms=[
-            _transform(output.stamp_ns, odom_frame, child, pose) for child, pose in poses.items()
-        ]
-    )
+    return _transforms(output.stamp_ns, odom_frame, poses)
 
 
 def _key_poses(output: PipelineOutput) -> Iterator[tuple[int, Float64Array]]:
@@ -136,14 +132,19 @@ def base_transform_message(
     parent, child, pose = odom_frame, place.child, place.odom_from_child
     if config.tf_mode == 'inverted':
         parent, child, pose = child, parent, se3.inverse(pose)
-    return TFMessage(transforms=[_transform(stamp_ns, parent, child, pose)])
+    return _transforms(stamp_ns, parent, {child: pose})
 
 
-def _transform(stamp_ns: int, parent: str, child: str, pose: Float64Array) -> Any:
-    transform = TransformStamped(header=header(stamp_ns, parent), child_frame_id=child)
-    fill_vector(transform.transform.translation, pose[:3, 3])
-    fill_rotation(transform.transform.rotation, pose[:3, :3])
-    return transform
+def _transforms(stamp_ns: int, parent: str, poses: Mapping[str, Float64Array]) -> Any:
+    """Return the TFMessage of the poses of children, by their names."""
+    entries = [
+        TransformStamped(header=header(stamp_ns, parent), child_frame_id=child) for child in poses
+    ]
+    for entry, pose in zip(entries, poses.values(), strict=True):
+        fill_vector(entry.transform.translation, pose[:3, 3])
+    turns = [entry.transform.rotation for entry in entries]
+    fill_rotations(turns, np.stack([pose[:3, :3] for pose in poses.values()]))
+    return TFMessage(transforms=entries)
 
 
 class OdometryBuilder:

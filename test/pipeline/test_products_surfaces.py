@@ -94,9 +94,9 @@ def test_the_hosts_own_way_finds_the_same_edges(window: int, unknown: tuple[floa
     """Float32 on the host goes through OpenCV, anything else through torch."""
     random = np.random.default_rng(window)
     inverse = random.normal(0.05, 0.05, (40, 60)).astype(np.float32)
-    inverse[random.random(inverse.shape) < 0.7] = 0.05
+    inverse[random.random(inverse.shape) < 0.95] = 0.05
     for value in unknown:
-        inverse[random.random(inverse.shape) < 0.05] = value
+        inverse[random.random(inverse.shape) < 0.02] = value
     values, config = torch.from_numpy(inverse), EdgeFilter(window=window)
     found = flying_pixels(values, FULL, config)
     assert torch.equal(found, flying_pixels(values.double(), FULL, config))
