@@ -19,7 +19,7 @@ from test_synthetic_bag import (
     synthesize,
 )
 
-from gemdepth_ros.bags.images import read_rgb
+from gemdepth_ros.bags.images import read_depth_m, read_rgb
 from gemdepth_ros.cli.main import main
 from gemdepth_ros.cli.synthesis.faults import FaultPlan
 from gemdepth_ros.cli.synthesis.options import CameraFaults
@@ -104,6 +104,16 @@ def test_a_seed_draws_the_same_faults_whatever_else_is_wrong() -> None:
         plan(CameraFaults(stamp_jitter_ms=20.0)).stamp_error_ns, first.stamp_error_ns
     )
     np.testing.assert_array_equal(plan(CameraFaults(exposure_jumps=4)).gain, first.gain)
+
+
+def test_rooms(tmp_path: Path) -> None:
+    words = ('--kind', 'indoor', '--frames', '2', *SIZE, '--lidar-field', '60')
+    found = read(synthesize(tmp_path / 'bag', *words))
+    depth = read_depth_m(found[DEPTH_TOPIC][0])
+    near = depth[np.isfinite(depth)]
+    assert near.size > 0.8 * depth.size, 'rooms have ceilings'
+    assert np.median(near) < 10
+    assert len(found['/lidar/points']) == 2
 
 
 @pytest.mark.parametrize('frames', [1, 2, 3])
