@@ -260,7 +260,8 @@ class PipelineOutput:
         frame_id: the camera's optical frame.
         camera: intrinsics of the maps below (given, or from the predicted field of view).
         camera_is_predicted: True when ``camera`` came from the network's field of view.
-        predicted_fov_deg: field of view (horizontal, vertical) that the network predicts.
+        predicted_fov_deg: field of view (horizontal, vertical) that the network predicts; NaN when
+            it predicts none, and ``camera`` is then a guess unless it was given.
         network_size: (height, width) of the network's input.
         window_frames: frames in the window behind this output.
         disparity: affine-invariant disparity, float32 [H, W], larger is nearer; None if not asked.
@@ -270,7 +271,8 @@ class PipelineOutput:
             metric or not asked.
         cloud: points of ``depth_m`` or ``relative_depth``; None if not asked.
         preview_rgb: colour-mapped disparity, uint8 [H, W, 3]; None if not asked.
-        motion: the camera's motion.
+        motion: the camera's motion; None when the network predicts no poses and no odometry
+            stands in.
         grounding: what is known about metres.
         reset: why the stream started anew at this frame, or None.
         processing_ms: time spent in the pipeline on this frame.
@@ -297,7 +299,7 @@ class PipelineOutput:
     depth_m: Float32Array | None
     cloud: OrganizedCloud | None
     preview_rgb: UInt8Array | None
-    motion: EgoMotion
+    motion: EgoMotion | None
     grounding: GroundingState
     reset: ResetReason | None
     processing_ms: float

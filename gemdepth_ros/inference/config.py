@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from gemdepth_ros.errors import ConfigError
 
-StreamMode = Literal['sliding', 'causal']
+StreamMode = Literal['sliding', 'causal', 'published_stream']
 WindowAlignment = Literal['auto', 'published', 'checked', 'none']
 MAX_WINDOW = 32
 
@@ -85,7 +85,9 @@ class StreamingConfig:
 
     Attributes:
         mode: ``sliding`` evaluates anchor + most recent frames anew at each frame; ``causal``
-            computes every frame once, from what it kept of earlier ones.
+            computes every frame once, from what it kept of earlier ones; ``published_stream``
+            is the streaming that the authors of Video Depth Anything published, for comparison:
+            what ``causal`` gives for that network, at its published cost (window 32).
         window: frames per window (sliding) or segment (causal), 1..32.
         input_size: size parameter of the resize rule [px]; 518 is the published value.
         max_gap_s: a longer pause between two frames starts the stream anew [s].
@@ -109,8 +111,10 @@ class StreamingConfig:
     alignment_memory: int = 512
 
     def __post_init__(self) -> None:
-        if self.mode not in ('sliding', 'causal'):
-            raise ConfigError(f"mode must be 'sliding' or 'causal', got {self.mode!r}")
+        if self.mode not in get_args(StreamMode):
+            raise ConfigError(
+                f"mode must be 'sliding', 'causal' or 'published_stream', got {self.mode!r}"
+            )
         if not 1 <= self.window <= MAX_WINDOW:
             raise ConfigError(f'window must be 1..{MAX_WINDOW} frames, got {self.window}')
         if self.input_size < 14:
@@ -130,7 +134,7 @@ class StreamingConfig:
                 f'lookahead must be 0..window - 2 ({longest}), got {self.lookahead}: '
                 'the first slot holds the anchor'
             )
-        if self.lookahead and (self.mode == 'causal' or self.stride > 1):
+        if self.lookahead and (self.mode != 'sliding' or self.stride > 1):
             raise ConfigError(
                 f'lookahead {self.lookahead} needs mode sliding and stride 1: '
                 'a causal frame never sees later ones'

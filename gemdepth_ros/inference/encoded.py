@@ -7,21 +7,55 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gemdepth_ros.model import GemDepth
+from gemdepth_ros.model import DepthNetwork, GemDepth
 from gemdepth_ros.model.gemdepth import grid_size
 from gemdepth_ros.model.geometry_embedding import SPECIAL_TOKENS
 from gemdepth_ros.model.layers.rope import RopeTables
 
 
 @dataclass(frozen=True, eq=False)
-class StreamGrid:
-    """What one input size fixes: the patch grid and its position tables."""
+class PatchGrid:
+    """What one input size fixes: the patch grid and the encoder's positions on it."""
 
     rows: int
     columns: int
+    encoder_positions_1LC: Tensor
+
+    @classmethod
+    def of_encoder(cls, model: DepthNetwork, size: tuple[int, int]) -> PatchGrid:
+        """Tables for a network input of ``size`` (height, width)."""
+        rows, columns = grid_size(*size)
+        return PatchGrid(rows, columns, model.encoder.position_table(rows, columns))
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the tables [byte]."""
+        positions = self.encoder_positions_1LC
+        # A square of the learned size is a part of the weights.
+        return positions.nbytes if _owns_memory(positions) else 0
+
+    @property
+    def patches(self) -> int:
+        """Patches of a frame, L."""
+        return self.rows * self.columns
+
+    @property
+    def motion_locations(self) -> tuple[int, int, int, int]:
+        """Locations of the maps that the four motion modules mix."""
+        quarter = -(-self.rows // 2) * -(-self.columns // 2)
+        return self.patches, quarter, self.patches, 4 * self.patches
+
+
+def _owns_memory(tensor: Tensor) -> bool:
+    return tensor.untyped_storage().nbytes() == tensor.nbytes
+
+
+@dataclass(frozen=True, eq=False)
+class StreamGrid(PatchGrid):
+    """What one input size fixes for GemDepth: position tables of GEM and ASTT as well."""
+
     geometry_rope: RopeTables
     spatial_rope: RopeTables
-    encoder_positions_1LC: Tensor
 
     @classmethod
     def of(cls, model: GemDepth, size: tuple[int, int]) -> StreamGrid:
@@ -30,24 +64,16 @@ class StreamGrid:
         return cls(
             rows,
             columns,
+            model.encoder.position_table(rows, columns),
             model.geometry.rope(rows, columns, model.device),
             model.astt.rope(rows, columns, model.device),
-            model.encoder.position_table(rows, columns),
         )
 
     @property
     def nbytes(self) -> int:
         """Memory of the tables [byte]."""
-        tables = [*self.geometry_rope, *self.spatial_rope]
-        positions = self.encoder_positions_1LC
-        if positions.untyped_storage().nbytes() == positions.nbytes:  # else a part of the weights
-            tables.append(positions)
-        return sum(table.nbytes for table in tables)
-
-    @property
-    def patches(self) -> int:
-        """Patches of a frame, L."""
-        return self.rows * self.columns
+        ropes = sum(table.nbytes for table in (*self.geometry_rope, *self.spatial_rope))
+        return ropes + super().nbytes
 
     @property
     def tokens(self) -> int:
@@ -89,7 +115,7 @@ class EngineOutput:
         number: the frame that is answered.
         disparity_HW: float32 at the network's size.
         numbers: frames of the window or segment behind it, in slot order.
-        encodings_T9: their pose encodings, float32.
+        encodings_T9: their pose encodings, float32; None when the network predicts no poses.
         index: place of the answered frame in ``numbers``.
         segment: number of the segment (0 in sliding mode).
         scale: factor that was applied to the network's disparity to continue the stream.
@@ -99,13 +125,13 @@ class EngineOutput:
     number: int
     disparity_HW: Tensor
     numbers: tuple[int, ...]
-    encodings_T9: Tensor
+    encodings_T9: Tensor | None
     index: int
     segment: int = 0
     scale: float = 1.0
     shift: float = 0.0
 
 
-def empty(model: GemDepth, *shape: int, dtype: torch.dtype | None = None) -> Tensor:
+def empty(model: DepthNetwork, *shape: int, dtype: torch.dtype | None = None) -> Tensor:
     """A zeroed buffer on the model's device, in its precision unless said otherwise."""
     return torch.zeros(shape, device=model.device, dtype=dtype or model.dtype)

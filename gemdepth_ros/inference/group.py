@@ -11,7 +11,7 @@ from gemdepth_ros.errors import ConfigError, InferenceError
 from gemdepth_ros.inference.config import StreamingConfig
 from gemdepth_ros.inference.streaming import StreamOutput, StreamSession
 from gemdepth_ros.interfaces import VideoFrame
-from gemdepth_ros.model import GemDepth
+from gemdepth_ros.model import DepthNetwork
 
 
 class StreamGroup:
@@ -24,7 +24,7 @@ class StreamGroup:
     """
 
     def __init__(
-        self, model: GemDepth, cameras: int, config: StreamingConfig | None = None
+        self, model: DepthNetwork, cameras: int, config: StreamingConfig | None = None
     ) -> None:
         if cameras < 1:
             raise ConfigError(f'a group needs at least one camera, got {cameras}')
@@ -63,7 +63,7 @@ class StreamGroup:
 
 @torch.inference_mode()
 def step_together(
-    model: GemDepth, work: Sequence[tuple[StreamSession, VideoFrame]]
+    model: DepthNetwork, work: Sequence[tuple[StreamSession, VideoFrame]]
 ) -> list[StreamOutput | Exception | None]:
     """Take one frame of each of several streams; frames of equal size are encoded in one batch.
 
@@ -89,7 +89,7 @@ def step_together(
     return answers
 
 
-def _encode(model: GemDepth, images: Sequence[Tensor]) -> list[list[Tensor]]:
+def _encode(model: DepthNetwork, images: Sequence[Tensor]) -> list[list[Tensor]]:
     """Encode images of equal size together; return each one's four levels [L, C]."""
     by_size: dict[torch.Size, list[int]] = {}
     for index, image in enumerate(images):

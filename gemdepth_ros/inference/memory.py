@@ -9,7 +9,8 @@ import torch
 
 from gemdepth_ros.inference.config import StreamingConfig
 from gemdepth_ros.inference.segments import SegmentPlan
-from gemdepth_ros.model import GemDepthConfig
+from gemdepth_ros.inference.vda.window import VdaWindow
+from gemdepth_ros.model import GemDepthConfig, ModelConfig, VdaConfig
 from gemdepth_ros.model.camera_head import POSE_WIDTH, ROUNDS
 from gemdepth_ros.model.dinov2 import TABLE_SIDE
 from gemdepth_ros.model.gemdepth import grid_size
@@ -23,7 +24,7 @@ FLOAT32 = 4  # bytes; poses and rotation tables have this precision whatever the
 
 
 def stream_bytes(
-    model: GemDepthConfig,
+    model: ModelConfig,
     streaming: StreamingConfig,
     height: int,
     width: int,
@@ -39,6 +40,8 @@ def stream_bytes(
         dtype: precision of the network.
     """
     rows, columns = grid_size(height, width)
+    if isinstance(model, VdaConfig):
+        return _vda(model, streaming, rows, columns, dtype.itemsize)
     tables = _tables(model, rows, columns, dtype.itemsize)
     if streaming.mode == 'causal':
         return tables + _causal(model, streaming.window, rows, columns, dtype.itemsize)
@@ -50,9 +53,14 @@ def _tables(model: GemDepthConfig, rows: int, columns: int, e: int) -> int:
     width, patches = model.encoder.width, rows * columns
     geometry = (patches + SPECIAL_TOKENS) * 2 * width // model.heads
     spatial = patches * width // model.heads
-    # A square of the learned size is used as it is, where the weights are.
-    encoder = 0 if (rows, columns) == (TABLE_SIDE, TABLE_SIDE) else patches * width
+    encoder = _encoder_table(model, rows, columns)
     return COSINE_AND_SINE * (geometry + spatial) * FLOAT32 + encoder * e
+
+
+def _encoder_table(model: ModelConfig, rows: int, columns: int) -> int:
+    """Values of the encoder's positions; a square of the learned size is a part of the weights."""
+    square = (rows, columns) == (TABLE_SIDE, TABLE_SIDE)
+    return 0 if square else rows * columns * model.encoder.width
 
 
 def _sliding(model: GemDepthConfig, streaming: StreamingConfig, patches: int, e: int) -> int:
@@ -84,9 +92,29 @@ def _causal(model: GemDepthConfig, window: int, rows: int, columns: int, e: int)
     return segments * window * per_slot + held * 2 * patches * width * e
 
 
-def _motion_values(model: GemDepthConfig, rows: int, columns: int) -> int:
+def _motion_values(model: ModelConfig, rows: int, columns: int) -> int:
     """Locations times channels over the four motion modules."""
     patches = rows * columns
     half = -(-rows // 2) * -(-columns // 2)
     c3, c4 = model.out_channels[2:]
     return patches * c3 + half * c4 + patches * model.features + 4 * patches * model.features
+
+
+def _vda(model: VdaConfig, streaming: StreamingConfig, rows: int, columns: int, e: int) -> int:
+    """Video Depth Anything; hidden states are half of their keys and values."""
+    table = _encoder_table(model, rows, columns)
+    patches, width = rows * columns, model.encoder.width
+    if streaming.mode == 'sliding':
+        half = -(-rows // 2) * -(-columns // 2)
+        coarse = patches * model.out_channels[2] + half * model.out_channels[3]
+        fine = (streaming.lookahead + 1) * 2 * patches * width
+        return (table + streaming.window * coarse + fine) * e
+    window = VdaWindow.of(streaming.window)
+    values = ATTENTIONS * _motion_values(model, rows, columns)
+    if streaming.mode == 'published_stream':
+        return (table + max(window.kept, 1) * values) * e
+    channels = ATTENTIONS * (sum(model.out_channels[2:]) + 2 * model.features)
+    places = 2 * window.length - window.anchors  # of the projected positions
+    positions = channels * (KEY_AND_VALUE * places + 1)
+    states = KEY_AND_VALUE * (window.length + window.waiting) * values
+    return (table + states + positions) * e

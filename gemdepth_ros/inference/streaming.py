@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -15,37 +15,20 @@ from gemdepth_ros.errors import InferenceError
 from gemdepth_ros.geometry import se3
 from gemdepth_ros.geometry.window_chain import ChainStep, WindowChain
 from gemdepth_ros.inference.anchor_policy import anchor_is_stale, view_overlap
-from gemdepth_ros.inference.causal import CausalEngine
 from gemdepth_ros.inference.config import StreamingConfig
 from gemdepth_ros.inference.continuity import reset_reason
-from gemdepth_ros.inference.encoded import EncodedFrame, EngineOutput, StreamGrid
+from gemdepth_ros.inference.encoded import EncodedFrame, EngineOutput, PatchGrid
 from gemdepth_ros.inference.memory import stream_bytes
 from gemdepth_ros.inference.preprocessing import network_size, preprocess
-from gemdepth_ros.inference.sliding import SlidingEngine
+from gemdepth_ros.inference.stream_engine import Engine, check_mode, grid_of, make_engine
 from gemdepth_ros.interfaces import Float64Array, ResetReason, VideoFrame, WindowPoses
-from gemdepth_ros.model import GemDepth
+from gemdepth_ros.model import DepthNetwork, is_metric
 from gemdepth_ros.model.pose_encoding import camera_from_world
+from gemdepth_ros.model.vda import NEAREST_M
 
 MEGABYTE = 1e6
 
 logger = logging.getLogger(__name__)
-
-
-class Engine(Protocol):
-    """What a mode does with encoded frames."""
-
-    @property
-    def nbytes(self) -> int:
-        """Memory held for the stream [byte]."""
-
-    @property
-    def anchor(self) -> int | None:
-        """Number of the frame in slot 0."""
-
-    def step(
-        self, frame: EncodedFrame, *, keep: bool = True, refresh_anchor: bool = False
-    ) -> EngineOutput | None:
-        """Take the next frame and answer one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,13 +37,15 @@ class StreamOutput:
 
     Attributes:
         stamp_ns: capture time of the frame.
-        disparity_HW: affine-invariant disparity at the network's size, float32, on the device.
-        session_from_camera: pose of the frame in the session's coordinates, float64 [4, 4].
+        disparity_HW: affine-invariant disparity at the network's size, float32, on the device;
+            inverse depth [1/m] where the network is metric.
+        session_from_camera: pose of the frame in the session's coordinates, float64 [4, 4]; None
+            when the network predicts no poses.
         position_std: standard deviation of the position [session units].
         rotation_std: standard deviation of the rotation [rad].
         lost: whether the trajectory was broken at this frame.
-        fov_rad: predicted field of view (height, width).
-        window: poses of the frames behind this result.
+        fov_rad: predicted field of view (height, width); None without poses.
+        window: poses of the frames behind this result; None without poses.
         interval_ns: capture time since the previous frame of the stream; 0 for the first.
         dropped_before: frames that were lost in that interval, as far as known.
         age_frames: frames that came after this one and helped to answer it (``lookahead``).
@@ -68,16 +53,17 @@ class StreamOutput:
         scale: factor applied to the network's disparity so that segments join.
         shift: offset added after it.
         reset: why the session started anew at this frame, or None.
+        frames: frames behind this result, where there are no poses to tell.
     """
 
     stamp_ns: int
     disparity_HW: Tensor
-    session_from_camera: Float64Array
+    session_from_camera: Float64Array | None
     position_std: float
     rotation_std: float
     lost: bool
-    fov_rad: tuple[float, float]
-    window: WindowPoses
+    fov_rad: tuple[float, float] | None
+    window: WindowPoses | None
     interval_ns: int
     dropped_before: int
     age_frames: int
@@ -85,6 +71,12 @@ class StreamOutput:
     scale: float
     shift: float
     reset: ResetReason | None
+    frames: int = 1
+
+    @property
+    def window_frames(self) -> int:
+        """Frames behind this result."""
+        return self.frames if self.window is None else len(self.window.stamps_ns)
 
 
 @dataclass(frozen=True)
@@ -105,13 +97,14 @@ class StreamSession:
         config: mode and sizes.
     """
 
-    def __init__(self, model: GemDepth, config: StreamingConfig | None = None) -> None:
+    def __init__(self, model: DepthNetwork, config: StreamingConfig | None = None) -> None:
         self._model = model
         self.config = config or StreamingConfig()
+        check_mode(model, self.config)
         self.reset_counts = dict.fromkeys(ResetReason, 0)
         self._pending_reset: ResetReason | None = None
         self._size: tuple[int, int] | None = None
-        self._grid: StreamGrid | None = None
+        self._grid: PatchGrid | None = None
         self._forget()
 
     def _forget(self) -> None:
@@ -133,6 +126,7 @@ class StreamSession:
 
     def reconfigure(self, config: StreamingConfig, reason: ResetReason) -> None:
         """Go on with other settings: forget everything, the position tables included."""
+        check_mode(self._model, config)
         self.config = config
         self._grid = self._size = None
         self.reset(reason)
@@ -175,9 +169,9 @@ class StreamSession:
             self.reset(reason)
         size = network_size(frame.height, frame.width, self.config.input_size)
         if self._grid is None or self._size != size:
-            self._grid, self._size = StreamGrid.of(self._model, size), size
+            self._grid, self._size = grid_of(self._model, size), size
         if self._engine is None:
-            self._engine = _engine(self._model, self._grid, self.config)
+            self._engine = make_engine(self._model, self._grid, self.config)
             expected = stream_bytes(self._model.config, self.config, *size, self._model.dtype)
             logger.info(
                 '%s stream, window %d, network input %dx%d: %.1f MB by the formula, %.1f MB held',
@@ -223,17 +217,14 @@ class StreamSession:
         self._previous = frame
 
     def _result(self, output: EngineOutput) -> StreamOutput:
+        if output.encodings_T9 is None:
+            return self._result_without_poses(output)
         poses_T44 = camera_from_world(output.encodings_T9.double())
         finite = torch.isfinite(output.disparity_HW).all()
         # Both: a field of view is no part of a pose, a quaternion of zero makes no rotation.
         finite &= torch.isfinite(output.encodings_T9).all() & torch.isfinite(poses_T44).all()
         record = self._records[output.number]
-        if not bool(finite):
-            self.reset(ResetReason.NON_FINITE_OUTPUT)
-            raise InferenceError(
-                f'the network gave NaN or infinity for the frame at {record.stamp_ns} ns: '
-                'check the weights, or use float32'
-            )
+        self._refuse_unless(finite, record)
         poses = poses_T44.cpu().numpy()
         step = self._chain.add(list(output.numbers), poses, output.index)
         fov = output.encodings_T9[output.index, 7:9].tolist()
@@ -254,6 +245,44 @@ class StreamSession:
             output.scale,
             output.shift,
             record.reset,
+        )
+
+    def _refuse_unless(self, finite: Tensor, record: _Record) -> None:
+        """Reset and raise when the network's numbers are none."""
+        if not bool(finite):
+            self.reset(ResetReason.NON_FINITE_OUTPUT)
+            raise InferenceError(
+                f'the network gave NaN or infinity for the frame at {record.stamp_ns} ns: '
+                'check the weights, or use float32'
+            )
+
+    def _result_without_poses(self, output: EngineOutput) -> StreamOutput:
+        """Result of a network that predicts none; its anchor's age alone is judged."""
+        record = self._records[output.number]
+        self._refuse_unless(torch.isfinite(output.disparity_HW).all(), record)
+        disparity = output.disparity_HW
+        if is_metric(self._model):
+            disparity = 1 / disparity.clamp_min(NEAREST_M)
+        anchor = self._engine.anchor if self._engine else None
+        age = 0 if anchor is None else self._number - anchor
+        self._stale_anchor = age > self.config.anchor_max_age
+        return StreamOutput(
+            record.stamp_ns,
+            disparity,
+            session_from_camera=None,
+            position_std=math.nan,
+            rotation_std=math.nan,
+            lost=False,
+            fov_rad=None,
+            window=None,
+            interval_ns=record.interval_ns,
+            dropped_before=record.dropped_before,
+            age_frames=self._number - output.number,
+            segment=output.segment,
+            scale=output.scale,
+            shift=output.shift,
+            reset=record.reset,
+            frames=len(output.numbers),
         )
 
     def _judge_anchor(
@@ -280,9 +309,3 @@ class StreamSession:
             step.session_from_window @ window_from_reference,
             step.unit_in_session,
         )
-
-
-def _engine(model: GemDepth, grid: StreamGrid, config: StreamingConfig) -> Engine:
-    if config.mode == 'causal':
-        return CausalEngine(model, grid, config.window, config.alignment_memory)
-    return SlidingEngine(model, grid, config.window, config.lookahead)

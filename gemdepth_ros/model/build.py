@@ -13,7 +13,7 @@ from gemdepth_ros.model.checkpoint import as_tensors, load_into, load_state, pre
 from gemdepth_ros.model.gemdepth import GemDepth
 from gemdepth_ros.model.initialization import initialize
 from gemdepth_ros.model.network import DepthNetwork, empty_network
-from gemdepth_ros.model.vda_config import ALL_PRESETS, ModelConfig, metric_sibling, model_config
+from gemdepth_ros.model.vda_config import ModelConfig, all_presets, metric_sibling, model_config
 
 AUTOMATIC = 'auto'
 METRIC_FILE = 'metric_'  # how the names of the published metric weights begin
@@ -95,7 +95,7 @@ def _configuration(config: ModelConfig | str, automatic: str | None) -> ModelCon
         return model_config(config)
     if automatic is None:
         raise WeightsError(
-            f'the weights fit no preset ({", ".join(ALL_PRESETS)}): give the configuration '
+            f'the weights fit no preset ({", ".join(all_presets())}): give the configuration '
             'they are for'
         )
     return model_config(automatic)

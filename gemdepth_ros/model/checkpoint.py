@@ -22,7 +22,7 @@ from gemdepth_ros.errors import WeightsError
 from gemdepth_ros.model.config import MAX_FRAMES, GemDepthConfig
 from gemdepth_ros.model.layers.sinusoid import interleaved_sinusoid
 from gemdepth_ros.model.network import DepthNetwork, empty_network
-from gemdepth_ros.model.vda_config import ALL_PRESETS, ModelConfig, VdaConfig
+from gemdepth_ros.model.vda_config import ModelConfig, VdaConfig, all_presets
 
 Shape = tuple[int, ...]
 SAFE_PICKLE_TORCH = (2, 10)  # first version without known holes in weights_only loading
@@ -217,7 +217,7 @@ def preset_of(state: Mapping[str, Tensor]) -> str | None:
     family = GemDepthConfig if any(name.startswith(POSE_PART) for name in state) else VdaConfig
     marks = ('pretrained.cls_token', 'head.scratch.layer4_rn.weight')
     shapes = [tuple(state[name].shape) for name in marks if name in state]
-    for preset, config in ALL_PRESETS.items():
+    for preset, config in all_presets().items():
         expected = [
             (1, 1, config.encoder.width),
             (config.features, config.out_channels[3], 3, 3),

@@ -60,8 +60,11 @@ VDA_PRESETS: dict[str, VdaConfig] = {
     for family, metric in (('vda', False), ('vda-metric', True))
     for size, shape in _SIZES.items()
 }
-# In this order: of two presets with equal shapes a checkpoint is taken for the first one.
-ALL_PRESETS: dict[str, ModelConfig] = {**PRESETS, **VDA_PRESETS}
+
+
+def all_presets() -> dict[str, ModelConfig]:
+    """Return the presets of both families by name."""
+    return {**PRESETS, **VDA_PRESETS}
 
 
 def model_config(name: str) -> ModelConfig:
@@ -70,9 +73,10 @@ def model_config(name: str) -> ModelConfig:
     Raises:
         ConfigError: there is no such preset.
     """
-    if name not in ALL_PRESETS:
-        raise ConfigError(f'unknown network {name!r}; known: {", ".join(sorted(ALL_PRESETS))}')
-    return ALL_PRESETS[name]
+    presets = all_presets()
+    if name not in presets:
+        raise ConfigError(f'unknown network {name!r}; known: {", ".join(sorted(presets))}')
+    return presets[name]
 
 
 def metric_sibling(preset: str) -> str:

@@ -31,6 +31,7 @@ from gemdepth_ros.interfaces import (
     WindowPoses,
 )
 from gemdepth_ros.pipeline.config import MountingConfig, PipelineConfig
+from gemdepth_ros.pipeline.odometry_motion import OdometryMotion
 from gemdepth_ros.pipeline.readings import SensorReadings
 
 COARSE_SIDE = 96  # cells per side of the sample that grounding sees, at most
@@ -77,14 +78,18 @@ class Metres:
         self._grounding = config.grounding if allowed else GroundingConfig()
         self._estimator = GroundingEstimator(self._grounding)
         self._chain = PoseChain(config.motion)
+        self._by_odometry = OdometryMotion(self._grounding.odometry)
         self._started = False
         self._factor_valid = True
         self.mounting = camera_mounting(config.mounting)
 
     def update(
         self, frame: VideoFrame, result: StreamOutput, readings: SensorReadings
-    ) -> tuple[GroundingState, EgoMotion]:
-        """Take one frame and what was measured since the one before."""
+    ) -> tuple[GroundingState, EgoMotion | None]:
+        """Take one frame and what was measured since the one before.
+
+        The motion is None when the network predicts no poses and no odometry stands in.
+        """
         restarted = result.reset is not None and self._started
         self._started = True
         if restarted:
@@ -92,9 +97,13 @@ class Metres:
             self._factor_valid = False
             if result.reset in FRESH_START:
                 self._chain.reset()
+                self._by_odometry.forget()
         state = self._state(frame, result, readings)
         if self._grounding.manual_on_word and not self._factor_valid:
             state = replace(state, translation_factor=math.nan, translation_factor_std=math.nan)
+        if result.session_from_camera is None or result.window is None:
+            mounting = readings.mounting or self.mounting
+            return state, self._by_odometry.update(frame.stamp_ns, readings.odometry, mounting)
         pose = ChainedPose(
             frame.stamp_ns,
             result.session_from_camera,
@@ -109,7 +118,8 @@ class Metres:
             # A factor on the user's word: nobody knows how good it is.
             unknown = np.eye(6) * UNKNOWN_VARIANCE
             motion = replace(motion, covariance=unknown, step_covariance=None)
-        return state, replace(motion, window=_in_odometry(motion, result, state))
+        window = _in_odometry(motion, result.window, result.stamp_ns, state)
+        return state, replace(motion, window=window)
 
     def _state(
         self, frame: VideoFrame, result: StreamOutput, readings: SensorReadings
@@ -130,7 +140,7 @@ class Metres:
                 frame.camera,
                 gray,
                 result.session_from_camera,
-                result.position_std,
+                0.0 if result.session_from_camera is None else result.position_std,
                 result.segment,
                 result.lost,
                 result.reset,
@@ -173,13 +183,14 @@ def coarse_mask(mask: BoolArray, grid: CoarseDisparity) -> BoolArray:
     return result
 
 
-def _in_odometry(motion: EgoMotion, result: StreamOutput, state: GroundingState) -> WindowPoses:
+def _in_odometry(
+    motion: EgoMotion, window: WindowPoses, newest_ns: int, state: GroundingState
+) -> WindowPoses:
     """Put the window's poses where the trajectory has its newest frame, in the same unit."""
-    window = result.window
     factor = state.translation_factor if motion.metric else 1.0
     newest = len(window.stamps_ns) - 1
     for index, stamp_ns in enumerate(window.stamps_ns):
-        if stamp_ns == result.stamp_ns:
+        if stamp_ns == newest_ns:
             newest = index
     unit = window.unit_in_session * factor
     reference_from_newest = window.reference_from_camera[newest].copy()

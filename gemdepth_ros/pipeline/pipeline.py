@@ -141,9 +141,9 @@ class DepthPipeline:
             frame_id=frame.frame_id,
             camera=camera,
             camera_is_predicted=frame.camera is None,
-            predicted_fov_deg=(math.degrees(result.fov_rad[1]), math.degrees(result.fov_rad[0])),
+            predicted_fov_deg=_fov_deg(result),
             network_size=network_size(frame.height, frame.width, self.config.streaming.input_size),
-            window_frames=len(result.window.stamps_ns),
+            window_frames=result.window_frames,
             motion=motion,
             grounding=grounding,
             reset=result.reset,
@@ -200,13 +200,19 @@ def _empty_cache() -> None:
         torch.cuda.empty_cache()
 
 
+def _fov_deg(result: StreamOutput) -> tuple[float, float]:
+    """Field of view (horizontal, vertical) [deg]; NaN when the network predicts none."""
+    vertical, horizontal = result.fov_rad or (math.nan, math.nan)
+    return math.degrees(horizontal), math.degrees(vertical)
+
+
 def _predicted_camera(frame: VideoFrame, result: StreamOutput) -> PinholeIntrinsics:
     """Intrinsics from the predicted field of view, with square pixels and a centred axis.
 
     The horizontal angle alone is used: the vertical one would contradict it on a crop.
     """
     height, width = frame.height, frame.width
-    fov = result.fov_rad[1]
+    fov = DEFAULT_FOV_RAD if result.fov_rad is None else result.fov_rad[1]
     if not 0.05 < fov < math.pi - 0.05:
         fov = DEFAULT_FOV_RAD
     focal = (width / 2) / math.tan(fov / 2)

@@ -14,6 +14,10 @@ from gemdepth_ros.ros.transforms import PlacedMotion
 
 ODOMETRY, PATH, TF = '~/odometry', '~/path', '/tf'
 NEW_PATH = (ResetReason.REQUEST, ResetReason.BACKWARD_TIME)  # the trajectory itself starts anew
+NO_POSES = (
+    'this network predicts no poses: no odometry, path or transforms; odometry can stand in: '
+    'grounding.odometry.enabled, its topic with poses, and the mounting of the camera'
+)
 Send = Callable[[str, Any], None]
 
 
@@ -52,6 +56,9 @@ class MotionOutputs:
     def publish(self, output: PipelineOutput) -> None:
         """Publish the motion of an output, as far as it may be."""
         self.fault = self.note = ''
+        if output.motion is None:
+            self.note = NO_POSES
+            return
         place = self._place(output)
         if place is None:
             return
@@ -78,7 +85,7 @@ class MotionOutputs:
     def _publish_path(self, output: PipelineOutput, place: PlacedMotion) -> None:
         if output.reset in NEW_PATH:
             self._path.forget()
-        if output.motion.lost:
+        if transforms.motion_of(output).lost:
             return
         self._path.add(output.stamp_ns, place.odom_from_child)
         if self._wanted(PATH):
@@ -110,10 +117,10 @@ class MotionOutputs:
         config = self._config
         if config.tf_mode == 'camera':
             return transforms.transforms_message(output, config.odom_frame)
-        if output.motion.lost:
+        if transforms.motion_of(output).lost:
             self.note = f'tf_mode {config.tf_mode}: the camera is lost, no transform is sent'
             return None
-        if not output.motion.metric:
+        if not transforms.motion_of(output).metric:
             self.note = (
                 f'tf_mode {config.tf_mode}: the motion is not in metres, no transform is sent; '
                 'a source of the translation factor (odometry, parallax with odometry, manual) '

@@ -143,12 +143,16 @@ class OutputPublishers:
 
     def _publish_motion(self, output: PipelineOutput) -> None:
         self.motion.publish(output)
-        window = output.motion.window
+        window = output.motion.window if output.motion else None
         if window is not None and self._wanted(KEYFRAMES):
             scale, scale_std = transforms.metres_per_unit(output)
             self._publishers[KEYFRAMES].publish(
                 conversions.window_message(
-                    window, output.frame_id, scale, scale_std, output.motion.metric
+                    window,
+                    output.frame_id,
+                    scale,
+                    scale_std,
+                    transforms.motion_of(output).metric,
                 )
             )
 

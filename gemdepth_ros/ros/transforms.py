@@ -39,6 +39,12 @@ def leaf_frame(camera_frame: str) -> str:
     return f'{camera_frame.lstrip("/") or "camera"}_gemdepth'
 
 
+def motion_of(output: PipelineOutput) -> EgoMotion:
+    """Return the motion of an output; ``MotionOutputs`` lets no output pass that has none."""
+    assert output.motion is not None
+    return output.motion
+
+
 def key_frame(camera_frame: str, slot: int) -> str:
     """Return the frame name of the window's frame in ``slot``."""
     return f'{leaf_frame(camera_frame)}_key{slot}'
@@ -53,7 +59,7 @@ def transforms_message(output: PipelineOutput, odom_frame: str) -> Any | None:
     Returns:
         None when the camera is lost.
     """
-    motion = output.motion
+    motion = motion_of(output)
     if motion.lost:
         return None
     camera = output.frame_id
@@ -64,7 +70,7 @@ def transforms_message(output: PipelineOutput, odom_frame: str) -> Any | None:
 
 def _key_poses(output: PipelineOutput) -> Iterator[tuple[int, Float64Array]]:
     """Yield (slot, odom_from_key) of the window's frames but the newest."""
-    window = output.motion.window
+    window = motion_of(output).window
     if window is None:
         return
     for slot, reference_from_key in enumerate(window.reference_from_camera):
@@ -102,7 +108,7 @@ def placed_motion(
         config: mode and names.
         base_from_camera: static transform, float64 [4, 4]; needed by the modes of the base.
     """
-    motion, known = output.motion, _is_known(output.motion)
+    motion, known = motion_of(output), _is_known(motion_of(output))
     step = motion.step_covariance if known else None
     if config.tf_mode in BASE_MODES:
         assert base_from_camera is not None
@@ -177,7 +183,7 @@ class OdometryBuilder:
     ) -> tuple[Float64Array, Float64Array, Float64Array]:
         """Return both velocities in the child's axes, zero when not known, and the covariance."""
         pose, stamp_ns = place.odom_from_child, output.stamp_ns
-        continues = not output.motion.lost and output.reset is None
+        continues = not motion_of(output).lost and output.reset is None
         previous, self._previous = self._previous, (stamp_ns, place)
         if previous is None or not continues or stamp_ns <= previous[0]:
             return np.zeros(3), np.zeros(3), unknown_covariance()
@@ -208,8 +214,8 @@ def _is_known(motion: EgoMotion) -> bool:
 
 def metres_per_unit(output: PipelineOutput) -> tuple[float, float]:
     """Return metres per unit of the window's translations and the standard deviation, or NaN."""
-    window, grounding = output.motion.window, output.grounding
-    if window is None or not output.motion.metric:
+    window, grounding = motion_of(output).window, output.grounding
+    if window is None or not motion_of(output).metric:
         return math.nan, math.nan
     unit = window.unit_in_session
     relative_std = grounding.translation_factor_std / grounding.translation_factor

@@ -151,7 +151,7 @@ def test_memory_is_flat(tiny_model: GemDepth, mode: Any) -> None:
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        ({'mode': 'fast'}, "mode must be 'sliding' or 'causal', got 'fast'"),
+        ({'mode': 'fast'}, "mode must be 'sliding', 'causal' or 'published_stream', got 'fast'"),
         ({'window': 0}, r'window must be 1\.\.32 frames, got 0'),
         ({'window': 33}, r'window must be 1\.\.32 frames, got 33'),
         ({'input_size': 13}, 'input_size must be >= 14, got 13'),

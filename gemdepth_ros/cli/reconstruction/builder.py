@@ -106,11 +106,11 @@ class CloudBuilder:
         if output.reset in FRESH_START:  # after other resets the trajectory itself goes on
             self._world_from_session = self._last
         self.guessed_cameras += output.camera_is_predicted
-        metric = self._settings.metric
-        if output.motion.metric == metric:
-            self._last = self._world_from_session @ output.motion.odom_from_camera
+        metric, motion = self._settings.metric, output.motion
+        if motion is not None and motion.metric == metric:
+            self._last = self._world_from_session @ motion.odom_from_camera
         depth = output.depth_m if metric else output.relative_depth
-        if depth is None or output.motion.metric != metric or output.motion.lost:
+        if depth is None or motion is None or motion.metric != metric or motion.lost:
             self.left_out += 1
             return
         self._choose_sizes(depth)

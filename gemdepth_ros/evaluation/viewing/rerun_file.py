@@ -148,6 +148,8 @@ class RerunFile:
         return self._rerun.DepthImage(np.where(known, small, 0).astype(np.float16), meter=1.0)
 
     def _motion(self, output: PipelineOutput, world_from_camera: Float64Array | None) -> None:
+        if output.motion is None:
+            return
         pose = output.motion.odom_from_camera
         transform = self._rerun.Transform3D(translation=pose[:3, 3], mat3x3=pose[:3, :3])
         self._log('world/camera', transform)

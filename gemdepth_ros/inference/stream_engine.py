@@ -1,0 +1,64 @@
+"""Which engine answers a stream: by the network's family and the mode."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from gemdepth_ros.errors import ConfigError
+from gemdepth_ros.inference.causal import CausalEngine
+from gemdepth_ros.inference.config import StreamingConfig
+from gemdepth_ros.inference.encoded import EncodedFrame, EngineOutput, PatchGrid, StreamGrid
+from gemdepth_ros.inference.sliding import SlidingEngine
+from gemdepth_ros.inference.vda import VdaSlidingEngine, VdaStreamEngine
+from gemdepth_ros.model import DepthNetwork, VideoDepthAnything
+
+
+class Engine(Protocol):
+    """What a mode does with encoded frames."""
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held for the stream [byte]."""
+
+    @property
+    def anchor(self) -> int | None:
+        """Number of the frame in slot 0."""
+
+    def step(
+        self, frame: EncodedFrame, *, keep: bool = True, refresh_anchor: bool = False
+    ) -> EngineOutput | None:
+        """Take the next frame and answer one."""
+
+
+def check_mode(model: DepthNetwork, config: StreamingConfig) -> None:
+    """Refuse a mode that the network does not have.
+
+    Raises:
+        ConfigError: ``published_stream`` for another network than Video Depth Anything.
+    """
+    if config.mode == 'published_stream' and not isinstance(model, VideoDepthAnything):
+        raise ConfigError(
+            'streaming.mode published_stream is that of Video Depth Anything; this network is '
+            'GemDepth: use sliding or causal'
+        )
+
+
+def grid_of(model: DepthNetwork, size: tuple[int, int]) -> PatchGrid:
+    """Return the position tables of a network for an input of ``size`` (height, width)."""
+    if isinstance(model, VideoDepthAnything):
+        return PatchGrid.of_encoder(model, size)
+    return StreamGrid.of(model, size)
+
+
+def make_engine(model: DepthNetwork, grid: PatchGrid, config: StreamingConfig) -> Engine:
+    """Return an engine for a stream; ``grid`` is what ``grid_of`` gave for the same network."""
+    if isinstance(model, VideoDepthAnything):
+        if config.mode == 'sliding':
+            return VdaSlidingEngine(model, grid, config.window, config.lookahead)
+        published = config.mode == 'published_stream'
+        memory = config.alignment_memory
+        return VdaStreamEngine(model, grid, config.window, memory, published=published)
+    assert isinstance(grid, StreamGrid)
+    if config.mode == 'causal':
+        return CausalEngine(model, grid, config.window, config.alignment_memory)
+    return SlidingEngine(model, grid, config.window, config.lookahead)
