@@ -32,7 +32,7 @@ def main(report: Path, target: Path) -> None:
     white = np.full((HEIGHT, GAP, 3), 255, np.uint8)
     both = np.hstack([parts[0], white, parts[1]])
     small = cv2.resize(both, None, fx=SHRINK, fy=SHRINK, interpolation=cv2.INTER_AREA)
-    cv2.imwrite(str(target), small)
+    cv2.imwrite(str(target), small, [cv2.IMWRITE_PNG_COMPRESSION, 9])
 
 
 if __name__ == '__main__':
