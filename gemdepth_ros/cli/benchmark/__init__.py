@@ -1,0 +1,1 @@
+"""What ``gemdepth-ros bench`` measures: times in fair rounds, memory in a process of its own."""
