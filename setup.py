@@ -133,10 +133,16 @@ setup(
         # `--rerun`. Interfaces and file format change between minor versions: 0.23 brought
         # set_time(timestamp=...); tests ran with 0.41.
         'rerun': ['rerun-sdk>=0.23,<0.42'],
+        # `export`, and streaming.backend onnx and tensorrt (beside an NVIDIA card: onnxruntime-gpu
+        # instead). ONNX Runtime 1.18 is the first with numpy 2, onnx 1.16 the first with its
+        # opset, onnxscript 0.5 what torch 2.9's exporter asks for. Tests ran with onnx 1.23,
+        # onnxruntime 1.31 and onnxscript 0.7.
+        'export': ['onnx>=1.16,<2', 'onnxruntime>=1.18,<2', 'onnxscript>=0.5,<1'],
         'test': ['pytest>=7', 'hypothesis>=6.100', 'mcap>=1.1'],
         'dev': [
             *('pytest>=7', 'hypothesis>=6.100', 'mcap>=1.1', 'jinja2>=3.1,<4', 'plotly>=6,<8'),
             'evo>=1.30,<2',
+            *('onnx>=1.16,<2', 'onnxruntime>=1.18,<2', 'onnxscript>=0.5,<1'),
             *('ruff', 'mypy', 'import-linter>=2.1', 'types-PyYAML', 'scipy-stubs'),
         ],
     },

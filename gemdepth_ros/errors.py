@@ -33,6 +33,10 @@ class DeviceMemoryError(InferenceError):
     """The device's memory did not suffice; the text says what needs less."""
 
 
+class EngineError(InferenceError):
+    """A compiled, captured or exported form of the network cannot be used; eager goes on."""
+
+
 class TrainingError(GemDepthError):
     """A training run cannot go on; the text names the step and what is kept."""
 

@@ -15,7 +15,14 @@ from gemdepth_ros.hub.cache import (
 )
 from gemdepth_ros.hub.catalogue import CATALOGUE, WeightsEntry, find_entry
 from gemdepth_ros.hub.download import download
-from gemdepth_ros.hub.records import ChecksumRecord, read_record, record_path, sha256_of, verify
+from gemdepth_ros.hub.records import (
+    ChecksumRecord,
+    digest_of,
+    read_record,
+    record_path,
+    sha256_of,
+    verify,
+)
 
 __all__ = [
     'CATALOGUE',
@@ -23,6 +30,7 @@ __all__ = [
     'WeightsEntry',
     'add_file',
     'cache_folder',
+    'digest_of',
     'download',
     'find_entry',
     'locate',

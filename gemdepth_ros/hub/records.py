@@ -12,6 +12,7 @@ from pathlib import Path
 from gemdepth_ros.errors import WeightsError
 
 SHA256 = re.compile(r'[0-9a-f]{64}')
+SEEDED = 'seeded'  # instead of a digest, for random weights
 _CHUNK_BYTES = 1 << 20
 _MAX_RECORD_BYTES = 1 << 16  # a record has a few hundred bytes; anything larger is not ours
 
@@ -79,6 +80,18 @@ def read_record(path: Path) -> ChecksumRecord | None:
         raise WeightsError(
             f'checksum record {source} is damaged ({error}); delete it and add the file again'
         ) from None
+
+
+def digest_of(path: Path | None) -> str:
+    """Return the digest of weights as their record states it, or of the file itself.
+
+    Args:
+        path: of the file; None: there are no weights, and the answer is ``seeded``.
+    """
+    if path is None:
+        return SEEDED
+    record = read_record(path)
+    return record.sha256 if record else sha256_of(path)
 
 
 def _record_from(values: object) -> ChecksumRecord:
