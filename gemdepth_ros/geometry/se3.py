@@ -36,3 +36,11 @@ def orthonormal(rotation: Float64Array) -> Float64Array:
     """Return the rotation [3, 3] nearest to a matrix that rounding has bent a little."""
     matrix: Float64Array = Rotation.from_matrix(rotation).as_matrix()
     return matrix
+
+
+def angle(first: Float64Array, second: Float64Array) -> float:
+    """Return the angle [rad] between two rotations [3, 3]."""
+    # From the difference's norm, |A - B| = 2 sqrt(2) sin(angle / 2): exact for small angles too,
+    # where the arc cosine of a trace gives 1e-8 of rounding.
+    half = float(np.linalg.norm(first - second)) / (2.0 * np.sqrt(2.0))
+    return 2.0 * float(np.arcsin(min(half, 1.0)))

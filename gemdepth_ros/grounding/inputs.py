@@ -101,11 +101,14 @@ class OdometrySample:
         stamp_ns: capture time [ns].
         odom_from_base: float64 [4, 4], or None.
         speed_mps: speed along the path [m/s]; NaN when unknown.
+        turn_radps: speed of turning [rad/s]; NaN when unknown. A vehicle without speed that turns
+            on the spot does not stand.
     """
 
     stamp_ns: int
     odom_from_base: Float64Array | None = None
     speed_mps: float = math.nan
+    turn_radps: float = math.nan
 
 
 @dataclass(frozen=True, eq=False)

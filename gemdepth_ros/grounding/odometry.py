@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
 
+from gemdepth_ros.geometry import se3
 from gemdepth_ros.grounding.config import OdometryConfig
 from gemdepth_ros.grounding.inputs import CameraMounting, GroundingInput, OdometrySample
 from gemdepth_ros.grounding.reading import Reading
@@ -15,6 +17,12 @@ from gemdepth_ros.interfaces import Float64Array
 
 HISTORY = 400  # samples; at 200 Hz this is two seconds
 STILL_MPS = 0.02
+STILL_RADPS = 0.01
+STILL_TURN_RAD = math.radians(0.5)  # of the predicted poses, where odometry knows no turning
+STILL_S = 1.0
+# Later than this after the newest sample nobody knows whether the vehicle still stands.
+STILL_MAX_AGE_S = 0.5
+RECENT = 20  # samples that tell a speed
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,29 +50,67 @@ class OdometryBaselines:
         self._anchor: _Anchor | None = None
         self._session_path = 0.0
         self._last_session: Float64Array | None = None
+        self._recent: deque[tuple[int, Float64Array]] = deque()  # stamp, predicted rotation
+        self._now_ns = 0
 
     @property
     def speed_mps(self) -> float:
-        """Newest known speed [m/s], or NaN."""
-        if self._samples and math.isfinite(self._samples[-1].speed_mps):
+        """Newest known speed [m/s]; NaN when nobody has said one lately."""
+        if not self._fresh:
+            return math.nan
+        if math.isfinite(self._samples[-1].speed_mps):
             return abs(self._samples[-1].speed_mps)
-        posed = [s for s in self._samples[-20:] if s.odom_from_base is not None]
+        posed = self._recent_poses()
         if len(posed) < 2:
             return math.nan
         return _distance(posed[0], posed[-1]) / max(_seconds(posed[0], posed[-1]), 1e-9)
 
     @property
+    def turn_radps(self) -> float:
+        """Newest known speed of turning [rad/s]; NaN when nobody has said one lately."""
+        if not self._fresh:
+            return math.nan
+        if math.isfinite(self._samples[-1].turn_radps):
+            return abs(self._samples[-1].turn_radps)
+        posed = self._recent_poses()
+        if len(posed) < 2:
+            return math.nan
+        turned = se3.angle(_rotation(posed[0]), _rotation(posed[-1]))
+        return turned / max(_seconds(posed[0], posed[-1]), 1e-9)
+
+    @property
     def still(self) -> bool:
-        """Whether odometry says that the vehicle stands."""
-        speed = self.speed_mps
-        return math.isfinite(speed) and speed < STILL_MPS
+        """Whether odometry says that the vehicle stands: it neither moves nor turns."""
+        speed, turn = self.speed_mps, self.turn_radps
+        if not (math.isfinite(speed) and speed < STILL_MPS):
+            return False
+        return turn < STILL_RADPS if math.isfinite(turn) else self._predicted_turn < STILL_TURN_RAD
+
+    @property
+    def _fresh(self) -> bool:
+        if not self._samples:
+            return False
+        return (self._now_ns - self._samples[-1].stamp_ns) * 1e-9 <= STILL_MAX_AGE_S
+
+    @property
+    def _predicted_turn(self) -> float:
+        """How far the predicted poses have turned within ``STILL_S`` [rad]; infinite: unknown."""
+        if len(self._recent) < 2:
+            return math.inf
+        newest = self._recent[-1][1]
+        return max(se3.angle(rotation, newest) for _, rotation in self._recent)
+
+    def _recent_poses(self) -> list[OdometrySample]:
+        return [s for s in self._samples[-RECENT:] if s.odom_from_base is not None]
 
     def read(self, frame: GroundingInput) -> Reading:
         """Take one frame's samples; measure log g when the baseline is long enough."""
         message = self._take(frame)
+        self._now_ns = frame.stamp_ns
         session = frame.session_from_camera
         if session is None:
             return Reading(message=message)
+        self._remember_turn(frame.stamp_ns, session[:3, :3], lost=frame.lost)
         if frame.lost or self._last_session is None:
             self._anchor, self._session_path = None, 0.0
         else:
@@ -78,6 +124,14 @@ class OdometryBaselines:
             self._restart(now)
             return Reading(message=message)
         return self._compare(self._anchor, now, message)
+
+    def _remember_turn(self, stamp_ns: int, rotation: Float64Array, *, lost: bool) -> None:
+        recent = self._recent
+        if lost or (recent and stamp_ns <= recent[-1][0]):
+            recent.clear()
+        recent.append((stamp_ns, rotation))
+        while (stamp_ns - recent[0][0]) * 1e-9 > STILL_S:
+            recent.popleft()
 
     def _compare(self, anchor: _Anchor, now: _Anchor, message: str) -> Reading:
         config = self._config
@@ -209,6 +263,11 @@ def _camera(sample: OdometrySample, mounting: CameraMounting | None) -> Float64A
         return pose
     result: Float64Array = pose @ mounting.base_from_camera
     return result
+
+
+def _rotation(sample: OdometrySample) -> Float64Array:
+    assert sample.odom_from_base is not None
+    return sample.odom_from_base[:3, :3]
 
 
 def _distance(first: OdometrySample, second: OdometrySample) -> float:

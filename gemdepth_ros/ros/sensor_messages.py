@@ -41,7 +41,22 @@ def odometry_sample(message: Any) -> OdometrySample:
     speed_mps = float(np.linalg.norm(numbers[:3])) if _given(twist.covariance) and filled else None
     if odom_from_base is None and speed_mps is None:
         raise SensorError('neither pose nor twist is given (variances of 9999 or negative)')
-    return OdometrySample(stamp_ns, odom_from_base, math.nan if speed_mps is None else speed_mps)
+    return OdometrySample(
+        stamp_ns,
+        odom_from_base,
+        math.nan if speed_mps is None else speed_mps,
+        _turning(numbers[3:], twist.covariance),
+    )
+
+
+def _turning(angular: Float64Array, covariance: Any) -> float:
+    """Speed of turning [rad/s]; NaN where nobody measures it: zeros alone are no measurement."""
+    variances = [covariance[i] for i in (21, 28, 35)]
+    if not all(0.0 <= variance < UNKNOWN_VARIANCE for variance in variances):
+        return math.nan
+    if not (angular.any() or any(variances)):
+        return math.nan
+    return float(np.linalg.norm(angular))
 
 
 def _given(covariance: Any) -> bool:

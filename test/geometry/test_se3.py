@@ -54,3 +54,11 @@ def test_orthonormal_straightens_a_bent_rotation(seed: int) -> None:
     np.testing.assert_allclose(straight @ straight.T, np.eye(3), atol=1e-12)
     np.testing.assert_allclose(np.linalg.det(straight), 1, atol=1e-12)
     np.testing.assert_allclose(straight, rotation, atol=1e-5)
+
+
+@given(seed=SEEDS)
+def test_angle_is_scipys(seed: int) -> None:
+    first, second = transforms(seed, 2)[:, :3, :3]
+    expected = (Rotation.from_matrix(first).inv() * Rotation.from_matrix(second)).magnitude()
+    np.testing.assert_allclose(se3.angle(first, second), expected, atol=1e-6)
+    assert se3.angle(first, first) == 0.0

@@ -159,6 +159,17 @@ def test_a_twist_that_nobody_filled_in_is_no_standstill():
     assert odometry_sample(odometry(speed=(0.0, 0.0, 0.0))).speed_mps == 0.0
 
 
+def test_zeros_that_nobody_filled_in_are_no_measurement_of_turning():
+    still = odometry(speed=(0.0, 0.0, 0.0))
+    assert math.isnan(odometry_sample(still).turn_radps)
+    still.twist.covariance[35] = 0.01
+    assert odometry_sample(still).turn_radps == 0.0
+    still.twist.twist.angular.z = -0.5
+    assert odometry_sample(still).turn_radps == 0.5
+    still.twist.covariance[35] = 9999.0
+    assert math.isnan(odometry_sample(still).turn_radps)
+
+
 def test_odometry_that_is_not_finite_is_refused():
     with pytest.raises(SensorError, match='pose is not finite'):
         odometry_sample(odometry(position=(math.nan, 0.0, 0.0)))
