@@ -156,6 +156,9 @@ class GroundingEstimator:
             return
         if reading.measurement is None:
             return
+        if not reading.measurement.finite:
+            self._note(f'{name}: the measurement is not finite and is left out')
+            return
         track = self._tracks.get(name)
         if track is None:
             loose = LOOSE * np.maximum(np.abs(reading.measurement.mean), 1e-6)

@@ -9,7 +9,12 @@ from typing import Any
 import numpy as np
 
 from gemdepth_ros.geometry.linear import solved
-from gemdepth_ros.geometry.robust_fit import IntArray, LinearFit, robust_linear_fit
+from gemdepth_ros.geometry.robust_fit import (
+    MAD_TO_STD,
+    IntArray,
+    LinearFit,
+    robust_linear_fit,
+)
 from gemdepth_ros.grounding.config import LidarConfig
 from gemdepth_ros.grounding.inputs import LidarScan
 from gemdepth_ros.grounding.reading import Reading, affine_measurement
@@ -24,6 +29,8 @@ NOISE_FLOOR = 1.0 / 30.0  # [1/m]
 # Relative standard deviation of the scale beyond which scale and shift cannot be told apart.
 DEGENERATE = 0.25
 SIGNIFICANT = 4.0
+ONE_DEPTH = 0.3  # spread of inverse depth, as a part, within which points count as at one depth
+LEAST_NOISE = 0.01  # of inverse depth: what a mean over points at one depth can say at best
 WILD_SLOPE = 5.0  # times the median
 SAMPLED = 97  # every n-th point tells how many of a cloud are known
 
@@ -245,23 +252,56 @@ def _judge(
             )
         systematic = fit.prior_covariance[:2, :2] + missed
         return Reading(affine_measurement(scale, shift, noise, systematic))
+    return _without_scale(fit, missed, points, config, known_scale)
+
+
+def _without_scale(
+    fit: LinearFit,
+    missed: Float64Array,
+    points: _Points,
+    config: LidarConfig,
+    known_scale: float,
+) -> Reading:
+    """Points that give no scale: they are at one depth, or the disparity shows something else."""
+    low, high = np.percentile(points.inverse_depth, (5, 95))
     if not math.isfinite(known_scale):
-        return Reading(
-            message='lidar: all points are at nearly one depth: scale and shift cannot be told '
-            'apart'
-        )
-    return Reading(_at_one_depth(fit, missed, points, known_scale))
+        if high - low < ONE_DEPTH * high:
+            return Reading(
+                message='lidar: all points are at nearly one depth: scale and shift cannot be '
+                'told apart'
+            )
+        return _unrelated(low, high)
+    rest = points.disparity - known_scale * points.inverse_depth
+    spread = MAD_TO_STD * float(np.median(np.abs(rest - np.median(rest)))) / known_scale
+    if spread > config.max_residual * float(np.median(points.inverse_depth)):
+        return _unrelated(low, high)
+    return Reading(_at_one_depth(fit, missed, points, known_scale, spread))
+
+
+def _unrelated(low: float, high: float) -> Reading:
+    return Reading(
+        message=f'lidar: the points lie at {1 / high:.0f} to {1 / low:.0f} m, but disparity does '
+        'not follow them: check the image, the transform and the stamps'
+    )
 
 
 def _at_one_depth(
-    fit: LinearFit, missed: Float64Array, points: _Points, scale: float
+    fit: LinearFit, missed: Float64Array, points: _Points, scale: float, spread: float
 ) -> Measurement:
-    """Constraint ``u d - v = 1/Z`` at the points' mean, with the scale from elsewhere."""
+    """Constraint ``u d - v = 1/Z`` at the points' mean, with the scale from elsewhere.
+
+    Args:
+        fit: of scale and shift; its outliers are left out.
+        missed: covariance of scale and shift from a rotation.
+        points: at one depth.
+        scale: s from before.
+        spread: standard deviation of inverse depth that disparity leaves open with that scale.
+    """
     weights = fit.inliers / (points.inverse_depth**2 + NOISE_FLOOR**2)
     rho = float(np.average(points.inverse_depth, weights=weights))
     disparity = float(np.average(points.disparity, weights=weights))
     row = np.array([disparity, -1.0])
-    noise = fit.sigma * math.hypot(rho, NOISE_FLOOR) / scale
+    noise = max(fit.sigma * math.hypot(rho, NOISE_FLOOR) / scale, spread, LEAST_NOISE * rho)
     count = max(float(fit.inliers.sum()) / 10.0, 1.0)  # neighbours share their errors
     mean = np.array([1.0 / scale, disparity / scale - rho])
     at = np.array([rho, 1.0])

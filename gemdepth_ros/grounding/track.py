@@ -11,6 +11,8 @@ from gemdepth_ros.geometry.linear import inverted, solved
 from gemdepth_ros.grounding.config import FilterConfig
 from gemdepth_ros.interfaces import Float64Array
 
+DOUBTFUL_REFUSALS = 3  # in a row: no longer single outliers, so the state may be what is wrong
+
 
 @dataclass(frozen=True, eq=False)
 class Measurement:
@@ -29,6 +31,12 @@ class Measurement:
     information: Float64Array
     systematic: Float64Array
     offset: Float64Array = field(default_factory=lambda: np.zeros(0))
+
+    @property
+    def finite(self) -> bool:
+        """Whether all of it is numbers: a single NaN would never leave a filter again."""
+        parts = (self.mean, self.information, self.systematic, self.offset)
+        return all(bool(np.isfinite(part).all()) for part in parts)
 
     @classmethod
     def of_covariance(
@@ -62,6 +70,8 @@ class GaussianTrack:
         self.accepted_ns: int | None = None
         self._counted_ns: int | None = None
         self._refused_since_ns: int | None = None
+        self._refusals = 0
+        self._gap: Float64Array = np.zeros(len(self._loose))
 
     @property
     def value(self) -> Float64Array:
@@ -70,8 +80,10 @@ class GaussianTrack:
 
     @property
     def covariance(self) -> Float64Array:
-        """Noise and systematic errors together."""
+        """Noise and systematic errors together, and the gap to what is refused again and again."""
         covariance: Float64Array = inverted(self.information) + self.systematic
+        if self._refusals >= DOUBTFUL_REFUSALS:
+            covariance = covariance + np.outer(self._gap, self._gap)
         return covariance
 
     def age_s(self, now_ns: int) -> float:
@@ -91,8 +103,10 @@ class GaussianTrack:
         """Take a measurement in; return False when it was refused as an outlier."""
         if self.accepted_ns is not None and self._is_outlier(measurement):
             since = self._refused_since_ns
-            self._refused_since_ns = since = now_ns if since is None else since
+            self._refused_since_ns = since = now_ns if since is None else min(since, now_ns)
             if (now_ns - since) * 1e-9 < self._config.restart_after_s:
+                self._refusals += 1
+                self._gap = measurement.mean - self.mean
                 return False
             self.forget()  # it has disagreed with its past for long: the past is wrong
         share = self._new_share(now_ns)
@@ -108,13 +122,16 @@ class GaussianTrack:
             self._offset = measurement.offset
         self.accepted_ns = self._counted_ns = now_ns
         self._refused_since_ns = None
+        self._refusals = 0
         return True
 
     def _new_share(self, now_ns: int) -> float:
         """Part of a measurement that earlier ones have not said already."""
         if self._counted_ns is None or self._config.correlation_s == 0:
             return 1.0
-        return min((now_ns - self._counted_ns) * 1e-9 / self._config.correlation_s, 1.0)
+        elapsed = (now_ns - self._counted_ns) * 1e-9
+        # Time that goes back must not take away what is known.
+        return min(max(elapsed / self._config.correlation_s, 0.0), 1.0)
 
     def _is_outlier(self, measurement: Measurement) -> bool:
         noise = inverted(measurement.information + self._loose)

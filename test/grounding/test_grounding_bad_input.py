@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
+import cv2
 import grounding_cases as cases
 import numpy as np
 import pytest
@@ -207,3 +208,106 @@ def test_ground_plane_without_a_height_says_so(frames: list[GroundingInput]) -> 
     estimator = GroundingEstimator(cases.config('ground_plane'))
     state = estimator.update(replace(frames[0], mounting=None))
     assert 'height of the camera above ground is unknown' in state.messages[0]
+
+
+def at(frame: GroundingInput, later_ns: int, **changes: Any) -> GroundingInput:
+    """The frame and its cloud at another time."""
+    stamp = frame.stamp_ns + later_ns
+    assert frame.lidar is not None
+    return replace(
+        frame, stamp_ns=stamp, lidar=replace(frame.lidar, stamp_ns=stamp), odometry=(), **changes
+    )
+
+
+def with_disparity(frame: GroundingInput, values: np.ndarray) -> GroundingInput:
+    return replace(frame, disparity=replace(frame.disparity, values=values.astype(np.float32)))
+
+
+@pytest.mark.parametrize('value', [0.0, 0.5, 1.0])
+@pytest.mark.parametrize('known', [0, 5])
+def test_constant_disparity_is_refused_by_lidar(
+    frames: list[GroundingInput], value: float, known: int
+) -> None:
+    """A covered lens: with a scale from before it must not pass for points at one depth."""
+    estimator = GroundingEstimator(cases.config('lidar'))
+    for frame in frames[:known]:
+        estimator.update(frame)
+    flat = with_disparity(frames[5], np.full_like(frames[5].disparity.values, value))
+    for index in range(15):
+        state = estimator.update(at(flat, index * 100_000_000))
+        assert re.search('lidar: .*follow', state.messages[0]), state.messages
+    if known:
+        assert not state.metric or state.scale == pytest.approx(28.2, rel=0.05)
+    else:
+        assert not state.metric
+
+
+def test_inverted_disparity_never_takes_the_place_of_the_state(
+    frames: list[GroundingInput],
+) -> None:
+    estimator = running(frames, 'lidar')
+    inverted = with_disparity(frames[5], 2.0 - frames[5].disparity.values)
+    for index in range(15):
+        state = estimator.update(at(inverted, index * 100_000_000))
+        assert not state.metric
+        assert 'does not follow' in state.messages[0]
+    assert state.scale == pytest.approx(28.2, rel=0.05)
+
+
+def test_wall_that_fills_the_image_says_what_it_can(frames: list[GroundingInput]) -> None:
+    """All points and all disparity at about 8 m: a constraint at that depth, and no more."""
+    random = np.random.default_rng(0)
+    truth = World(sources=('lidar', 'odometry', 'sky')).truth()
+    estimator = running(frames, 'lidar')
+    before = estimator.update(at(frames[4], 50_000_000))
+    # A network's errors are smooth: what changes from cell to cell counts as an edge.
+    noise = cv2.GaussianBlur(random.normal(size=frames[5].disparity.values.shape), (0, 0), 20)
+    wall = truth.scale / 8.0 * (1.0 + 0.01 * noise / noise.std()) + truth.shift
+    assert frames[5].lidar is not None
+    x, y = np.meshgrid(np.linspace(-4, 4, 40), np.linspace(-1, 1, 20))
+    z = 8.0 + 0.02 * random.normal(size=x.shape)
+    seen = np.stack([x, y, z, np.ones_like(x)], axis=-1).reshape(-1, 4)
+    points = (seen @ np.linalg.inv(frames[5].lidar.camera_from_lidar).T)[:, :3]
+    facing = with_disparity(frames[5], wall)
+    facing = replace(facing, lidar=replace(frames[5].lidar, points=points.astype(np.float32)))
+    for index in range(20):
+        state = estimator.update(at(facing, index * 100_000_000))
+    assert not state.messages
+    assert state.metric
+    found = state.scale / (truth.scale / 8.0 + truth.shift - state.shift)
+    assert found == pytest.approx(8.0, rel=0.01)
+    assert state.depth_std_at_20m > 0.5 * before.depth_std_at_20m
+
+
+def test_jump_of_the_scale_ends_metric_before_it_is_believed(
+    frames: list[GroundingInput],
+) -> None:
+    estimator = running(frames, 'lidar')
+    jumped = with_disparity(frames[5], 3.0 * frames[5].disparity.values)
+    states = [estimator.update(at(jumped, index * 100_000_000)) for index in range(14)]
+    assert not any(state.metric for state in states[2:10])
+    assert states[-1].metric
+    assert states[-1].scale == pytest.approx(3 * 28.2, rel=0.05)
+
+
+def test_time_that_runs_backwards_takes_nothing_away(frames: list[GroundingInput]) -> None:
+    estimator = running(frames, 'lidar')
+    for index in range(30):
+        state = estimator.update(at(frames[5], -index * 100_000_000))
+    assert 'older than the one before' in state.messages[0]
+    assert state.metric
+    assert_goes_on(estimator, frames)
+
+
+def test_predicted_poses_of_nan_do_not_stay_in_the_state(frames: list[GroundingInput]) -> None:
+    estimator = GroundingEstimator(cases.config('odometry', 'lidar'))
+    nothing = np.full((4, 4), np.nan)
+    for index, frame in enumerate(frames[:5]):
+        bad = index == 3
+        state = estimator.update(replace(frame, session_from_camera=nothing) if bad else frame)
+        assert state.metric
+        if bad:
+            assert state.messages == ('odometry: the measurement is not finite and is left out',)
+    state = estimator.update(frames[5])
+    assert not state.messages
+    assert np.isfinite(state.translation_factor)
