@@ -42,10 +42,10 @@ COMMANDS = (
     Command('compare', 'gemdepth_ros.cli.compare', 'two results of evaluate side by side'),
     Command('demo', 'gemdepth_ros.cli.demo', 'the whole path over ROS 2 on a short clip'),
     Command('bag', 'gemdepth_ros.cli.bag', 'make, play and record ROS 2 bags, and look into them'),
-    Command('export', 'gemdepth_ros.cli.export', 'the network as ONNX files, checked'),
     Command(
         'bench', 'gemdepth_ros.cli.bench', 'time, memory and energy per frame on this machine'
     ),
+    Command('export', 'gemdepth_ros.cli.export', 'the network as ONNX files, checked'),
     Command('train', 'gemdepth_ros.cli.train', 'train a network on the synthetic world'),
     Command('weights', 'gemdepth_ros.cli.weights', 'download and check network weights'),
 )
