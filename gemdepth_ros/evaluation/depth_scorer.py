@@ -38,18 +38,26 @@ class SequenceFits:
         shared: the one scale and shift of predicted disparity.
         prior: of each row and of all pixels; None before the first frame.
         frames: how many have true depth.
+        size: (height, width) of the true depth maps, that is of the first of them.
+        other_sizes: maps of another size; they do not count.
     """
 
     shared: ScaleShiftFit = field(default_factory=ScaleShiftFit)
     prior: PriorFit | None = None
     frames: int = 0
+    size: tuple[int, int] | None = None
+    other_sizes: int = 0
 
     def add(self, record: FrameRecord) -> None:
         """Take the truth of one frame."""
         if record.truth_pixels is None or record.truth_m is None:
             return
-        if self.prior is None:
-            self.prior = PriorFit(*record.disparity.shape)
+        height, width = record.disparity.shape
+        if self.size is None or self.prior is None:
+            self.size, self.prior = (height, width), PriorFit(height, width)
+        if self.size != (height, width):
+            self.other_sizes += 1
+            return
         self.shared.add(record.at_truth(record.disparity), record.truth_m)
         self.prior.add(record.truth_pixels, record.truth_m)
         self.frames += len(record.truth_m) > 0

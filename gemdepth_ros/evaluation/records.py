@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -72,6 +72,19 @@ class FrameRecord:
         """Return the values of a map [H, W] at the pixels whose truth counts, [N]."""
         pixels = self.truth_pixels
         return image.ravel()[:0] if pixels is None else image.ravel()[pixels]
+
+
+class Records(Protocol):
+    """Records of a sequence, numbered from 0."""
+
+    def read(self, number: int) -> FrameRecord:
+        """Return one record."""
+
+    def __iter__(self) -> Iterator[FrameRecord]:
+        """Read all records in order."""
+
+    def __len__(self) -> int:
+        """Return how many records there are."""
 
 
 class RecordStore:

@@ -10,9 +10,10 @@ from typing import Protocol as Interface
 from gemdepth_ros.errors import DependencyError
 from gemdepth_ros.evaluation.calibration import CalibrationScorer
 from gemdepth_ros.evaluation.depth_scorer import DepthScorer, SequenceFits
+from gemdepth_ros.evaluation.even_records import EvenRecords
 from gemdepth_ros.evaluation.metrics import ScaleShift
 from gemdepth_ros.evaluation.protocols import PROTOCOLS, Region
-from gemdepth_ros.evaluation.records import FrameRecord, RecordStore
+from gemdepth_ros.evaluation.records import FrameRecord, Records
 from gemdepth_ros.evaluation.result import (
     EvaluationResult,
     ProtocolResult,
@@ -57,7 +58,7 @@ class Contents:
     resets: tuple[ResetEvent, ...]
 
 
-def look_through(records: RecordStore, progress: Progress | None = None) -> Contents:
+def look_through(records: Records, progress: Progress | None = None) -> Contents:
     """Read all records once, for what only the whole sequence tells."""
     fits = SequenceFits()
     true_poses = own_poses = own_metric = metric = masks = 0
@@ -77,7 +78,7 @@ def look_through(records: RecordStore, progress: Progress | None = None) -> Cont
 
 
 def score_records(
-    records: RecordStore,
+    records: Records,
     protocols: Sequence[str],
     region: Region,
     base: EvaluationResult,
@@ -93,7 +94,8 @@ def score_records(
         progress: told (done, total) of the second reading.
     """
     contents = look_through(records)
-    notes = list(base.notes)
+    records = EvenRecords(records, contents.fits.size)
+    notes = [*base.notes, *_other_sizes(contents.fits)]
     names = _possible(protocols, contents, notes)
     views = _views(contents, region)
     depth = [DepthScorer(PROTOCOLS[name], region, contents.fits) for name in names]
@@ -127,6 +129,16 @@ def score_records(
             mask_frames=contents.masks,
         ),
     )
+
+
+def _other_sizes(fits: SequenceFits) -> list[str]:
+    if not fits.other_sizes or fits.size is None:
+        return []
+    height, width = fits.size
+    return [
+        f'true depth maps of another size than the first ({width}x{height}) are left out: '
+        f'{fits.other_sizes} of them'
+    ]
 
 
 def primary(result: EvaluationResult) -> ProtocolResult | None:
@@ -177,7 +189,7 @@ def _views(contents: Contents, region: Region) -> list[DepthView]:
 
 
 def _temporal(
-    records: RecordStore, contents: Contents, views: list[DepthView], notes: list[str]
+    records: Records, contents: Contents, views: list[DepthView], notes: list[str]
 ) -> list[AlignmentScorer]:
     in_metres = [view for view in views if view.metres]
     if contents.true_poses > 1 and in_metres:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from gemdepth_ros.evaluation.metrics import TemporalAlignment
-from gemdepth_ros.evaluation.records import FrameRecord, RecordStore
+from gemdepth_ros.evaluation.records import FrameRecord, Records
 from gemdepth_ros.evaluation.result import FlickerScore, TemporalScore
 from gemdepth_ros.evaluation.views import DepthView
 from gemdepth_ros.geometry.se3 import inverse
@@ -120,7 +120,7 @@ def stands_still(world_from_first: Float64Array, world_from_second: Float64Array
     return float(np.linalg.norm(step[:3, 3])) <= STILL_STEP_M and turn <= STILL_TURN_RAD
 
 
-def fitted_factor(store: RecordStore, view: DepthView, *, own_metric: bool = False) -> float:
+def fitted_factor(store: Records, view: DepthView, *, own_metric: bool = False) -> float:
     """Return the factor on own translations under which own depth agrees best with itself.
 
     Relative depth and own translations have units of their own. The factor is searched over eight
@@ -151,7 +151,7 @@ _Thinned = tuple[Float64Array, Float64Array, Float64Array]
 
 
 def _search_pairs(
-    store: RecordStore, view: DepthView, own_metric: bool
+    store: Records, view: DepthView, own_metric: bool
 ) -> list[tuple[_Thinned, _Thinned]]:
     numbers = np.unique(np.linspace(0, max(len(store) - 2, 0), SEARCH_PAIRS).astype(int))
     pairs = []

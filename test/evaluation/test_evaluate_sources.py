@@ -194,6 +194,36 @@ def test_truth_of_another_size_takes_the_prediction_to_it(tmp_path: Path) -> Non
     assert result.protocols[0].frames[0].pixels == HEIGHT * WIDTH // 4
 
 
+@pytest.mark.parametrize(
+    ('sizes', 'with_truth'),
+    [
+        ([2, 0, 2, 0, 2, 0], 3),  # depth at half the rate and half the size
+        ([2, 2, 2, 1, 1, 1], 3),
+        ([1, 1, 1, 2, 2, 2], 3),
+    ],
+)
+def test_truth_that_comes_and_goes_in_sizes(
+    tmp_path: Path, sizes: list[int], with_truth: int
+) -> None:
+    lines = []
+    for folder in ('images', 'depth'):
+        (tmp_path / folder).mkdir()
+    for index, part in enumerate(sizes):
+        cv2.imwrite(str(tmp_path / f'images/{index:06d}.png'), picture(index))
+        if part:
+            np.save(tmp_path / f'depth/{index:06d}.npy', true_depth(index)[::part, ::part])
+        lines.append(' '.join(str(value) for value in true_pose(index)[:3].ravel()))
+    (tmp_path / 'poses.txt').write_text('\n'.join(lines))
+    settings = replace(TINY, ground_truth=(str(tmp_path / 'depth'), str(tmp_path / 'poses.txt')))
+    result = evaluate(tmp_path / 'images', tmp_path / 'out', settings)
+    assert result.truth.depth_frames == with_truth
+    assert result.temporal[0].name == 'tae'
+    assert result.temporal[0].pairs == len(sizes) - 1
+    left_out = sum(part > 0 for part in sizes) - with_truth
+    said = [note for note in result.notes if 'of another size' in note]
+    assert len(said) == (left_out > 0)
+
+
 STANDING = [(49.0, 8.4, 110.0, 0.0, 0.0, 0.0)] * 4
 
 

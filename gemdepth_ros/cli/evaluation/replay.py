@@ -5,11 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-import cv2
 import numpy as np
-import numpy.typing as npt
 
 from gemdepth_ros.cli.evaluation.prediction import Prediction, Predictor
 from gemdepth_ros.cli.evaluation.settings import EvaluationSettings
@@ -20,6 +17,7 @@ from gemdepth_ros.cli.evaluation.source import (
     usable_frames,
 )
 from gemdepth_ros.cli.evaluation.workspace import ImageShelf, Workspace
+from gemdepth_ros.evaluation.even_records import nearest_to
 from gemdepth_ros.evaluation.latency import Survivor, simulate_latency
 from gemdepth_ros.evaluation.metrics import resize_to
 from gemdepth_ros.evaluation.protocols import Region
@@ -154,15 +152,15 @@ def make_record(frame: SourceFrame, prediction: Prediction, region: Region) -> F
         if disparity.shape != (height, width):
             disparity = resize_to(disparity, height, width).astype(np.float32)
             camera = camera.resized(width, height)
-        depth, std = _nearest(depth, height, width), _nearest(std, height, width)
-        moving, valid = _nearest(moving, height, width), _nearest(valid, height, width)
+        depth, std = nearest_to(depth, height, width), nearest_to(std, height, width)
+        moving, valid = nearest_to(moving, height, width), nearest_to(valid, height, width)
         counted = region.valid(frame.truth_m)
         if valid is not None:
             counted &= valid
         pixels = np.flatnonzero(counted).astype(np.int32)
         truth = frame.truth_m.ravel()[pixels].astype(np.float32)
     elif moving is not None:
-        moving = _nearest(moving, *disparity.shape)
+        moving = nearest_to(moving, *disparity.shape)
     return FrameRecord(
         index=frame.index,
         stamp_ns=frame.video.stamp_ns,
@@ -193,12 +191,3 @@ def _with_drops(survivor: Survivor[SourceFrame]) -> SourceFrame:
     readings = replace(frame.readings, odometry=(*earlier, *frame.readings.odometry))
     video = replace(frame.video, dropped_before=frame.video.dropped_before + len(dropped))
     return replace(frame, video=video, readings=readings)
-
-
-def _nearest(image: npt.NDArray[Any] | None, height: int, width: int) -> npt.NDArray[Any] | None:
-    """Return a map at another size, each pixel of it one of the old ones."""
-    if image is None or image.shape == (height, width):
-        return image
-    stored = image.astype(np.uint8) if image.dtype == np.bool_ else image
-    resized = cv2.resize(stored, (width, height), interpolation=cv2.INTER_NEAREST)
-    return resized.astype(image.dtype)
