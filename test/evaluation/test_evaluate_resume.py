@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 from evaluation_worlds import TINY, known, write_bag
 
+from gemdepth_ros.cli.evaluation import workspace
 from gemdepth_ros.cli.evaluation.run import evaluate_source
 from gemdepth_ros.cli.evaluation.settings import EvaluationSettings
+from gemdepth_ros.cli.evaluation.workspace import fingerprint
 from gemdepth_ros.cli.main import main
 from gemdepth_ros.errors import ConfigError
 
@@ -114,6 +116,24 @@ def test_other_settings_are_another_evaluation(bag: Path, tmp_path: Path) -> Non
     other = replace(TINY, max_depth_m=20.0)
     result = evaluate_source(bag, other, tmp_path, make_predictor=known())
     assert result.protocols[0].max_depth_m == 20
+
+
+def test_other_truth_or_weights_are_another_evaluation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images, depth, weights = (tmp_path / name for name in ('images', 'depth', 'tiny.safetensors'))
+    images.mkdir()
+    depth.mkdir()
+    weights.write_bytes(b'old')
+    monkeypatch.setattr(workspace, 'weights_path', lambda entry: weights)
+    settings = replace(TINY, ground_truth=(str(depth),), weights='gemdepth-tiny')
+    seen = {fingerprint(images, settings)}
+    (depth / '000000.npy').write_bytes(b'x')
+    seen.add(fingerprint(images, settings))
+    weights.write_bytes(b'newer')
+    seen.add(fingerprint(images, settings))
+    assert len(seen) == 3
+    assert fingerprint(images, settings) in seen
 
 
 def test_a_damaged_state_is_one_line(bag: Path, tmp_path: Path) -> None:

@@ -349,5 +349,8 @@ def test_sensors_of_a_bag_give_metres_when_asked(tmp_path: Path) -> None:
     assert all(frame.readings.lidar is not None for frame in frames)
     assert frames[0].video.stamp_ns == START_NS
     assert frames[1].video.stamp_ns == START_NS + PERIOD_NS
+    spelled = replace(settings, overrides=('grounding.lidar.enabled = True', overrides[1]))
+    source = open_evaluation_source(bag, spelled, tmp_path / 'work')
+    assert all(frame.readings.lidar is not None for frame in source.open(Findings()))
     plain = open_evaluation_source(bag, TINY, tmp_path / 'work')
     assert all(frame.readings.lidar is None for frame in plain.open(Findings()))

@@ -13,6 +13,7 @@ from gemdepth_ros.cli.evaluation.bag_truth import (
     choose_truth_topics,
 )
 from gemdepth_ros.cli.evaluation.given_truth import GivenTruth, given_truth
+from gemdepth_ros.cli.evaluation.pipeline_settings import pipeline_config
 from gemdepth_ros.cli.evaluation.settings import EvaluationSettings
 from gemdepth_ros.cli.evaluation.source import EvaluationSource, Findings, SourceFrame
 from gemdepth_ros.cli.evaluation.truth_files import FrameKey
@@ -116,9 +117,9 @@ def _grounding_topics(
     settings: EvaluationSettings, topics: Mapping[str, TopicSummary], findings: Findings
 ) -> SensorTopics:
     """Return the sensors that enabled sources of metres need."""
+    enabled = pipeline_config(settings).grounding.enabled_sources
 
     def wish(source: str) -> str:
-        wanted = f'grounding.{source}.enabled=true' in settings.overrides
-        return '' if wanted else NOT_WANTED
+        return '' if source in enabled else NOT_WANTED
 
     return choose_topics(topics, wish('lidar'), wish('odometry'), findings.note)

@@ -13,10 +13,11 @@ from typing import Any
 import cv2
 
 from gemdepth_ros import __version__
-from gemdepth_ros.cli.evaluation.settings import EvaluationSettings
+from gemdepth_ros.cli.evaluation.settings import AUTO, NONE, EvaluationSettings
 from gemdepth_ros.errors import ConfigError
 from gemdepth_ros.evaluation.records import RecordStore
 from gemdepth_ros.evaluation.result import FORMAT_VERSION
+from gemdepth_ros.hub import CATALOGUE, weights_path
 from gemdepth_ros.interfaces import UInt8Array
 from gemdepth_ros.media.image_folder import read_image
 
@@ -27,16 +28,26 @@ _IDLE_SETTINGS = ('checkpoint_s',)
 
 
 def fingerprint(source: Path, settings: EvaluationSettings) -> str:
-    """Return what tells one evaluation from another: source, settings, weights and version."""
+    """Return what tells one evaluation from another: source, truth, settings, weights, version."""
     facts: dict[str, Any] = {
         'format': FORMAT_VERSION,
         'version': __version__,
         'source': str(source.resolve()),
         'files': _file_facts(source),
-        'weights': _file_facts(Path(settings.weights)) if settings.weights else [],
+        'weights': _file_facts(_weights(settings.weights)) if settings.weights else [],
+        'truth': [
+            _file_facts(Path(name).expanduser())
+            for name in (*settings.ground_truth, settings.masks)
+            if name not in ('', AUTO, NONE)
+        ],
         'settings': {k: v for k, v in asdict(settings).items() if k not in _IDLE_SETTINGS},
     }
     return json.dumps(facts, indent=1, sort_keys=True)
+
+
+def _weights(name: str) -> Path:
+    """Return the file behind a weights argument, there or not."""
+    return weights_path(CATALOGUE[name]) if name in CATALOGUE else Path(name).expanduser()
 
 
 def _file_facts(path: Path) -> list[Any]:
