@@ -13,6 +13,7 @@ from gemdepth_ros.interfaces import Float64Array
 RESAMPLES = 2000
 CONFIDENCE = 0.95
 SEED = 0  # the same numbers twice
+MIN_FRAMES = 8  # of fewer an interval says nothing: three values of one sign are no rarity
 _CHUNK = 1 << 20  # drawn blocks at a time; bounds the memory
 
 
@@ -22,8 +23,8 @@ class Interval:
 
     Attributes:
         mean: of the frames.
-        low: lower end.
-        high: upper end.
+        low: lower end; NaN with fewer than `MIN_FRAMES` frames.
+        high: upper end; likewise.
         frames: that had a value (in both runs, of a difference).
         block: frames per drawn block.
     """
@@ -74,6 +75,8 @@ def mean_interval(
     known = known[np.isfinite(known)]
     if not known.size:
         return Interval(math.nan, math.nan, math.nan, 0, 0)
+    if known.size < MIN_FRAMES:
+        return Interval(float(known.mean()), math.nan, math.nan, known.size, 1)
     block = block_length(known)
     means = _resampled_means(known, block, resamples, np.random.default_rng(seed))
     tail = 50 * (1 - confidence)
@@ -122,7 +125,7 @@ def block_length(values: Float64Array) -> int:
     centred = values - values.mean()
     variance = float(np.mean(centred**2))
     # Rounding errors of equal values are no correlation.
-    if count < 8 or variance <= (1e-12 * max(abs(float(values.mean())), 1e-300)) ** 2:
+    if count < MIN_FRAMES or variance <= (1e-12 * max(abs(float(values.mean())), 1e-300)) ** 2:
         return 1
     window = max(5, math.ceil(math.log10(count)))
     lags = min(math.ceil(math.sqrt(count)) + window, count - 1)

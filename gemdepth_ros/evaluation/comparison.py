@@ -58,8 +58,11 @@ class ComparedFigure:
 
     @property
     def worsening(self) -> float:
-        """How much worse the second is, in the figure's unit; < 0: it is better."""
-        change = self.second - self.first
+        """How much worse the second is, in the figure's unit; < 0: it is better.
+
+        Over the frames that both have: a run that drops the hard ones is no better for it.
+        """
+        change = self.difference.mean
         return -change if self.higher_is_better else change
 
 
@@ -198,14 +201,20 @@ def _single_figures(first: EvaluationResult, second: EvaluationResult) -> list[C
     """Return the figures that are no means over frames."""
     a, b = _singles(first), _singles(second)
     return [
-        ComparedFigure(name, a[name], b[name], replace(EXACT, mean=b[name] - a[name]), False)
+        ComparedFigure(
+            name,
+            a[name],
+            b[name],
+            replace(EXACT, mean=b[name] - a[name]),
+            name.rpartition('.')[2] in HIGHER_IS_BETTER,
+        )
         for name in a
         if name in b
     ]
 
 
 def _singles(result: EvaluationResult) -> dict[str, float]:
-    found: dict[str, float] = {}
+    found = {f'{item.name}.coverage': item.coverage for item in result.protocols}
     if result.trajectory is not None:
         found |= _trajectory_figures(result.trajectory)
     if result.flicker is not None:
@@ -236,6 +245,8 @@ def _what_differs(first: EvaluationResult, second: EvaluationResult) -> list[str
     lines = []
     if (a.description, a.frames) != (b.description, b.frames):
         lines.append(f'sources: {a.description} ({a.frames}) and {b.description} ({b.frames})')
+    if a.processed != b.processed:
+        lines.append(f'frames processed: {a.processed} and {b.processed}')
     for name in ('depth', 'poses', 'masks'):
         pair = getattr(first.truth, name), getattr(second.truth, name)
         if pair[0] != pair[1]:

@@ -38,6 +38,13 @@ def test_frames_without_a_value_are_left_out() -> None:
     assert np.isnan(mean_interval(np.full(3, np.nan)).mean)
 
 
+@pytest.mark.parametrize(('frames', 'sure'), [(1, False), (7, False), (8, True)])
+def test_a_handful_of_frames_proves_nothing(frames: int, sure: bool) -> None:
+    found = mean_interval(np.full(frames, 0.3))
+    assert found.mean == pytest.approx(0.3)
+    assert found.excludes_zero == sure
+
+
 def test_blocks_grow_with_the_correlation() -> None:
     random = np.random.default_rng(0)
     lengths = [

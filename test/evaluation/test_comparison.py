@@ -22,6 +22,7 @@ from gemdepth_ros.evaluation.result import (
     FrameScore,
     PoseErrors,
     ProtocolResult,
+    SourceFacts,
     SystemFacts,
     TemporalScore,
     TrajectoryResult,
@@ -91,6 +92,37 @@ def test_luck_is_no_difference() -> None:
 def test_frames_are_paired_by_their_number() -> None:
     comparison = compare_results(result(1.1), result(1.1, start=20, seed=0))
     assert comparison.figure('vda.abs_rel').difference.frames == FRAMES - 20
+
+
+def test_hard_frames_left_out_are_no_gain() -> None:
+    every = result(1.1)
+    errors = [frame.errors for frame in every.protocols[0].frames]
+    easy = [index for index in range(FRAMES) if errors[index].abs_rel < 0.1]
+    assert 8 < len(easy) < FRAMES - 8
+    part = replace(
+        every.protocols[0],
+        mean=mean_errors([errors[index] for index in easy]),
+        frames=tuple(every.protocols[0].frames[index] for index in easy),
+    )
+    fewer = replace(every, protocols=(part,), source=SourceFacts(processed=len(easy)))
+    comparison = compare_results(every, fewer)
+    figure = comparison.figure('vda.abs_rel')
+    assert figure.second < figure.first
+    assert figure.worsening == 0
+    assert figure.verdict == 'equal'
+    assert any(line.startswith('frames processed:') for line in comparison.differences)
+
+
+def test_predictions_that_are_missing_are_worse(tmp_path: Path) -> None:
+    first = result(1.1)
+    holes = replace(first, protocols=(replace(first.protocols[0], coverage=0.5),))
+    assert compare_results(first, holes).figure('vda.coverage').worsening == 0.5
+    paths = tmp_path / 'a.json', tmp_path / 'b.json'
+    write_result(first, paths[0])
+    write_result(holes, paths[1])
+    gate = ['--threshold', 'vda.coverage=0.1']
+    assert main(['compare', *map(str, paths), *gate]) == EXIT_WORSE
+    assert main(['compare', *map(str, reversed(paths)), *gate]) == 0
 
 
 def test_what_differs_is_said_first() -> None:
