@@ -112,7 +112,7 @@ def _vda(model: VdaConfig, streaming: StreamingConfig, rows: int, columns: int, 
     window = VdaWindow.of(streaming.window)
     values = ATTENTIONS * _motion_values(model, rows, columns)
     if streaming.mode == 'published_stream':
-        return (table + max(window.kept, 1) * values) * e
+        return (table + (window.kept + 1) * values) * e  # once it is full
     channels = ATTENTIONS * (sum(model.out_channels[2:]) + 2 * model.features)
     places = 2 * window.length - window.anchors  # of the projected positions
     positions = channels * (KEY_AND_VALUE * places + 1)

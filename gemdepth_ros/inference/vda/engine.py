@@ -81,6 +81,12 @@ class VdaStreamEngine:
         """Frames that the newest one sees besides itself, in the order of their positions."""
         return tuple(self._numbers.seen())
 
+    @property
+    def kept_frames(self) -> int:
+        """Past frames of which something is kept, the newest one included; copies count."""
+        pending = self._pending is not None and not self._transient
+        return min(len(self._numbers.entries) + pending, self._window.kept)
+
     def step(
         self, frame: EncodedFrame, *, keep: bool = True, refresh_anchor: bool = False
     ) -> EngineOutput:

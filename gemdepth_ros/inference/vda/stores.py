@@ -43,21 +43,24 @@ class HiddenStates:
     def __init__(self, attention: TemporalAttention, window: VdaWindow) -> None:
         self._attention = attention
         self._past: Past[Tensor] = Past(window)
+        self._past_has_newest = True
         self.newest_S1C: Tensor | None = None
 
     @property
     def nbytes(self) -> int:
         """Memory held [byte]; copies of one frame count once."""
-        return sum({id(entry): entry.nbytes for entry in self._past.entries}.values())
+        newest = [] if self.newest_S1C is None else [self.newest_S1C]
+        return sum({id(state): state.nbytes for state in self._past.entries + newest}.values())
 
     def first(self, hidden_S1C: Tensor) -> Tensor:
         """Start with a frame that sees itself alone."""
+        self.newest_S1C, self._past_has_newest = hidden_S1C, True
         self._past.start(hidden_S1C)
         return self._attention(hidden_S1C, torch.zeros(1, dtype=torch.long))
 
     def next(self, hidden_S1C: Tensor) -> Tensor:
         """Attend from the newest frame to the window."""
-        self.newest_S1C = hidden_S1C
+        self.newest_S1C, self._past_has_newest = hidden_S1C, False
         attention = self._attention
         window_SWC = torch.cat([*self._past.seen(), hidden_S1C], dim=1)
         window_SWC = window_SWC + attention.positions(torch.arange(window_SWC.shape[1]))
@@ -67,7 +70,7 @@ class HiddenStates:
 
     def advance(self) -> None:
         """Keep the newest frame's state."""
-        if self.newest_S1C is not None:
+        if self.newest_S1C is not None and not self._past_has_newest:
             self._past.add(self.newest_S1C)
 
     def pin_oldest(self) -> None:
