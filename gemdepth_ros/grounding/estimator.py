@@ -24,7 +24,7 @@ from gemdepth_ros.grounding.track import GaussianTrack
 from gemdepth_ros.interfaces import Float64Array, GroundingState, ResetReason
 
 MAX_STEP_S = 10.0  # a longer pause says no more
-LOOSE = 1e6  # times the values' size
+LOOSE = 1e4  # times the values' size: nothing is known, and sums keep their digits
 BEHIND_INFINITY = 3.0  # sigmas
 STILL_FLOW_PX = 0.15
 # More frames than this part of the recent ones that show a wrong calibration refuse a source.

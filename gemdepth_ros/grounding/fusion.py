@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from scipy.stats import chi2
 
-from gemdepth_ros.geometry.linear import inverted, solved
+from gemdepth_ros.geometry.linear import inverted
 from gemdepth_ros.interfaces import Float64Array
 
 STEPS = 6
@@ -161,7 +161,7 @@ def _distances(opinions: list[Opinion], spread: float) -> dict[int, float]:
         value, jacobian = _predict(opinion.kind, others.x)
         innovation = opinion.mean - value
         expected = jacobian @ others.covariance @ jacobian.T + opinion.covariance
-        distance = float(innovation @ solved(expected, innovation))
+        distance = float(innovation @ inverted(expected) @ innovation)
         usual = len(innovation)
         found[index] = max((distance - usual) / (GATES[usual - 1] - usual), 0.0)
     return found

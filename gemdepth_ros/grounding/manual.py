@@ -11,6 +11,8 @@ from gemdepth_ros.grounding.reading import affine_measurement
 from gemdepth_ros.grounding.track import Measurement
 from gemdepth_ros.interfaces import GroundingState
 
+LEAST_SHIFT_STD = 1e-5  # of inverse depth [1/m]: 0.02 % at 20 m; exactly 0 would be no covariance
+
 
 def manual_state(scale: float, shift: float, translation_factor: float) -> GroundingState:
     """State in which ``Z = scale / (disparity - shift)`` is taken on the user's word.
@@ -38,7 +40,7 @@ def manual_measurement(config: ManualConfig) -> Measurement:
     noise = np.diag(
         [
             (config.scale_std_relative * config.scale) ** 2,
-            max(config.shift_std, 1e-9 * config.scale) ** 2,
+            max(config.shift_std, LEAST_SHIFT_STD * config.scale) ** 2,
         ]
     )
     return affine_measurement(config.scale, config.shift, noise, np.zeros((2, 2)))

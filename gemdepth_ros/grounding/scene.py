@@ -27,9 +27,9 @@ class Scene:
     def __init__(self, disparity: CoarseDisparity, camera: PinholeIntrinsics | None) -> None:
         self.grid = disparity
         self.camera = camera
-        values = disparity.values
+        self.known: BoolArray = np.isfinite(disparity.values)
+        values = np.where(self.known, disparity.values, np.float32(np.nan))  # infinite: unknown
         self.values = values
-        self.known: BoolArray = np.isfinite(values)
         known = values[self.known]
         self.empty = known.size < 16
         low, middle, high = (

@@ -111,10 +111,10 @@ class GaussianTrack:
             self.forget()  # it has disagreed with its past for long: the past is wrong
         share = self._new_share(now_ns)
         information = self.information + share * measurement.information
-        pulled = self.information @ self.mean + share * measurement.information @ measurement.mean
-        mean: Float64Array = solved(information, pulled)
+        weight = share * inverted(information) @ measurement.information
+        mean: Float64Array = self.mean + weight @ (measurement.mean - self.mean)
         # The mean is an average over frames, and so is what is systematic about it.
-        gain = share * solved(information, measurement.information).trace() / len(mean)
+        gain = float(weight.trace()) / len(mean)
         self.systematic = self.systematic + gain * (measurement.systematic - self.systematic)
         self.mean = mean
         self.information = information
@@ -137,5 +137,5 @@ class GaussianTrack:
         noise = inverted(measurement.information + self._loose)
         spread = noise + inverted(self.information)
         innovation = measurement.mean - self.mean
-        distance = float(innovation @ solved(spread, innovation))
+        distance = float(innovation @ inverted(spread) @ innovation)
         return distance > self._gates[len(innovation) - 1]
