@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gemdepth_ros.errors import ConfigError, InferenceError
+from gemdepth_ros.hub.catalogue import NETWORKS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,9 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add('source', metavar='VIDEO_OR_FOLDER', type=Path, help='video file, image folder or image')
     add('-o', '--output', metavar='OUT', type=Path, required=True, help='folder for the results')
     add('--weights', metavar='FILE|NAME', default='', help='default: none (seeded, no meaning)')
-    add(
-        '--preset', choices=('vitl', 'small', 'tiny'), help='network; default: that of the weights'
-    )
+    add('--preset', choices=NETWORKS, help='network; default: that of the weights')
     add('--window', type=int, choices=(32, 16, 8), default=32, help='frames per window (32)')
     add('--input-size', type=_at_least(MIN_INPUT_SIZE), default=518, help='short side, px (518)')
     add('--format', choices=('png16', 'npz'), default='png16', help='of disparity maps (png16)')
@@ -86,7 +85,7 @@ def _load(
     from gemdepth_ros.hub import CATALOGUE, locate, read_record, sha256_of
     from gemdepth_ros.inference import WindowConfig, WindowedPredictor
     from gemdepth_ros.inference.device import choose_placement
-    from gemdepth_ros.model import build_gemdepth
+    from gemdepth_ros.model import GemDepth, build_network, is_metric, preset_name
 
     entry = CATALOGUE.get(args.weights)
     weights = locate(args.weights) if args.weights else None
@@ -102,12 +101,15 @@ def _load(
         described = f'{weights.name} sha256:{digest}'
         demonstration = ', a demonstration model' if entry and entry.bundled else ''
         console.print(f'weights: {weights.name} sha256:{digest[:12]}{demonstration}')
-    preset = args.preset or (entry.preset if entry else 'vitl' if weights else 'small')
+    preset = args.preset or (entry.preset if entry else 'auto')
     place = choose_placement(args.device, args.dtype)
     dtype = str(place.dtype).removeprefix('torch.')
-    console.print(f'network: {preset} on {place.device} in {dtype}, windows of {args.window}')
     window = WindowConfig.preset(args.window)
-    model = build_gemdepth(preset, weights, place.device, place.dtype)
+    model = build_network(preset, weights, place.device, place.dtype)
+    preset = preset_name(model.config) or 'of the weights'
+    console.print(f'network: {preset} on {place.device} in {dtype}, windows of {args.window}')
+    if not isinstance(model, GemDepth):
+        console.print('this network predicts no poses: none are written')
     facts: dict[str, object] = {
         'written_by': f'gemdepth_ros {__version__}',
         'source': str(args.source),
@@ -118,6 +120,8 @@ def _load(
         'input_size': args.input_size,
         'device': str(place.device),
         'dtype': dtype,
+        'poses': isinstance(model, GemDepth),
+        'metric': is_metric(model),
     }
     return WindowedPredictor(model, window), window, facts
 
@@ -145,6 +149,8 @@ def _predict(
             facts,
             video=not args.no_video,
             overwrite=args.force,
+            poses=bool(facts['poses']),
+            metric=bool(facts['metric']),
         ) as results,
     ):
         return write_results(

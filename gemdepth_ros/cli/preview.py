@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from gemdepth_ros.cli.argument_types import at_least, positive
 from gemdepth_ros.errors import ConfigError
+from gemdepth_ros.hub.catalogue import NETWORKS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add('-o', '--output', metavar='FILE.mp4', type=Path, required=True, help='.mp4 or .avi')
     add('--force', action='store_true', help='replace FILE.mp4')
     add('--weights', metavar='FILE|NAME', default='', help='default: none (seeded, no meaning)')
-    add('--preset', choices=('vitl', 'small', 'tiny'), help='network; default: weights tell')
+    add('--preset', choices=NETWORKS, help='network; default: weights tell')
     add('--mode', choices=('sliding', 'causal'), default='causal', help='(%(default)s)')
     add('--window', type=at_least(1), default=16, help='frames per window (%(default)s)')
     add('--input-size', type=at_least(14), default=252, help='short side, px (%(default)s)')

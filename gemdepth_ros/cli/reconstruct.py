@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from gemdepth_ros.cli.argument_types import at_least, positive
 from gemdepth_ros.cli.reconstruction import DEFAULT_MAX_DEPTH_M, DEFAULT_VOXEL_M
 from gemdepth_ros.errors import ConfigError, InferenceError
+from gemdepth_ros.hub.catalogue import NETWORKS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add('-o', '--output', metavar='FILE.ply', type=Path, required=True, help='the cloud')
     add('--force', action='store_true', help='replace FILE.ply')
     add('--weights', metavar='FILE|NAME', default='', help='default: none (seeded, no meaning)')
-    add('--preset', choices=('vitl', 'small', 'tiny'), help='network; default: weights tell')
+    add('--preset', choices=NETWORKS, help='network; default: weights tell')
     add('--mode', choices=('sliding', 'causal'), default='sliding', help='(%(default)s)')
     add('--window', type=at_least(1), default=8, help='frames per window (%(default)s)')
     add('--input-size', type=at_least(14), default=518, help='short side, px (%(default)s)')

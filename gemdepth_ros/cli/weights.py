@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gemdepth_ros.errors import WeightsError
+from gemdepth_ros.hub.catalogue import NETWORKS
 
 if TYPE_CHECKING:
     from gemdepth_ros.hub import WeightsEntry
@@ -38,7 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check = actions.add_parser('check', help='check every tensor of a file against a network')
     check.add_argument('file', metavar='FILE', help='.pth or .safetensors file, or a NAME')
     check.add_argument(
-        '--preset', help='network: vitl, small or tiny; default: that of the NAME, vitl for a file'
+        '--preset',
+        choices=NETWORKS,
+        help='network; default: that of the NAME, what it looks like for a file',
     )
 
 
@@ -151,15 +154,14 @@ def _path(entry: WeightsEntry) -> int:
 
 def _check(name_or_path: str, preset: str | None) -> int:
     from gemdepth_ros.hub import CATALOGUE, locate
-    from gemdepth_ros.model.checkpoint import check_state, load_state
-    from gemdepth_ros.model.config import GemDepthConfig
+    from gemdepth_ros.model import model_config
+    from gemdepth_ros.model.checkpoint import check_state, load_state, preset_of
 
     entry = CATALOGUE.get(name_or_path)
-    preset = preset or (entry.preset if entry else 'vitl')
-    config = GemDepthConfig.preset(preset)
     path = locate(name_or_path)
     state = load_state(path)
-    layout = check_state(state, config)
+    preset = preset or (entry.preset if entry else preset_of(state) or 'vitl')
+    layout = check_state(state, model_config(preset))
     used = [state[name] for name in layout.used]
     parameters = sum(tensor.numel() for tensor in used)
     print(f'{path} fits network {preset}: {len(state)} tensors, names and shapes all known')

@@ -6,6 +6,19 @@ from dataclasses import dataclass
 
 from gemdepth_ros.errors import WeightsError
 
+# All presets of the network, for command lines, which must not import it to know their names.
+NETWORKS = (
+    'vitl',
+    'small',
+    'tiny',
+    'vda-small',
+    'vda-base',
+    'vda-large',
+    'vda-metric-small',
+    'vda-metric-base',
+    'vda-metric-large',
+)
+
 
 @dataclass(frozen=True)
 class WeightsEntry:
@@ -15,7 +28,7 @@ class WeightsEntry:
         name: what the user types.
         repo: repository on the Hugging Face hub, ``owner/name``; empty when bundled.
         filename: file in that repository.
-        preset: network that the file fits (``GemDepthConfig.preset``).
+        preset: network that the file fits, one of ``NETWORKS``.
         licence: the terms in a few words, for tables and checksum records.
         notice: what a user must read before the download.
         revision: branch, tag or commit.
@@ -68,8 +81,50 @@ The file comes straight from its authors' page; gemdepth_ros does not redistribu
 of gemdepth_ros itself (Apache-2.0) does not extend to these weights.""",
 )
 
+_APACHE = 'Apache-2.0'
+_NONCOMMERCIAL = 'CC-BY-NC-4.0: no commercial use'
+_VDA_NOTICE = {
+    _APACHE: """\
+Licence of these weights: Apache-2.0, by their authors' page; commercial use is allowed.""",
+    _NONCOMMERCIAL: """\
+Licence of these weights: CC-BY-NC-4.0, by their authors: no commercial use
+(https://creativecommons.org/licenses/by-nc/4.0/). For commercial use take vda-small or
+vda-metric-small, which are Apache-2.0.""",
+}
+_METRIC_NOTICE = """\
+These weights give depth in metres. They were tuned on two synthetic data sets; how far the metres
+are off with your camera nobody has measured."""
+_SOURCE_NOTICE = """\
+The file comes straight from its authors' page; gemdepth_ros does not redistribute it."""
+
+
+def _vda(size: str, encoder: str, licence: str, *, metric: bool) -> WeightsEntry:
+    """Entry of Video Depth Anything, whose files and repositories are named by one rule."""
+    family = 'Metric-Video-Depth-Anything' if metric else 'Video-Depth-Anything'
+    name = f'vda-metric-{size}' if metric else f'vda-{size}'
+    notices = (_VDA_NOTICE[licence], *([_METRIC_NOTICE] if metric else []), _SOURCE_NOTICE)
+    return WeightsEntry(
+        name=name,
+        repo=f'depth-anything/{family}-{size.capitalize()}',
+        filename=f'{"metric_" if metric else ""}video_depth_anything_{encoder}.pth',
+        preset=name,
+        licence=licence,
+        notice='\n'.join(notices),
+    )
+
+
+VDA = tuple(
+    _vda(size, encoder, licence, metric=metric)
+    for metric in (False, True)
+    for size, encoder, licence in (
+        ('small', 'vits', _APACHE),
+        ('base', 'vitb', _NONCOMMERCIAL),
+        ('large', 'vitl', _NONCOMMERCIAL),
+    )
+)
+
 CATALOGUE: dict[str, WeightsEntry] = {
-    entry.name: entry for entry in (GEMDEPTH_TINY, GEMDEPTH_VITL)
+    entry.name: entry for entry in (GEMDEPTH_TINY, GEMDEPTH_VITL, *VDA)
 }
 
 

@@ -21,12 +21,12 @@ from gemdepth_ros.media.streamed_frame import StreamedFrame
 DISPARITY_FOLDER = 'disparity'
 INDEX = 'index.json'
 _OURS = (INDEX, 'poses.tum', 'poses.json', f'{STEM}.mp4', f'{STEM}.avi')
-_MEANING = {
-    'png16': 'disparity = pixel value * unit of the frame; affine-invariant, larger is nearer, '
-    'no metric unit, not depth',
-    'npz': 'array "disparity", float32; affine-invariant, larger is nearer, no metric unit, '
-    'not depth',
+_VALUES = {
+    'png16': 'disparity = pixel value * unit of the frame',
+    'npz': 'array "disparity", float32',
 }
+_AFFINE = 'affine-invariant, larger is nearer, no metric unit, not depth'
+_INVERSE_DEPTH = 'inverse depth in 1/m: depth in metres is 1 / disparity'
 
 
 class ResultFolder:
@@ -42,6 +42,8 @@ class ResultFolder:
         video: whether to write the comparison video.
         overwrite: delete the results of a former run first. Files that are not results are never
             touched. ``check_folder`` says beforehand whether the folder may be used.
+        poses: whether results have poses; else no pose file is written.
+        metric: whether disparity is inverse depth in 1/m.
     """
 
     def __init__(
@@ -53,6 +55,8 @@ class ResultFolder:
         *,
         video: bool = True,
         overwrite: bool = False,
+        poses: bool = True,
+        metric: bool = False,
     ) -> None:
         if overwrite and folder.is_dir():
             _remove_results(folder)
@@ -60,13 +64,13 @@ class ResultFolder:
         self.count = 0
         self.has_video = video
         self._disparity = DisparityWriter(folder / DISPARITY_FOLDER, form)
-        self._poses = PoseWriter(folder)
+        self._poses = PoseWriter(folder) if poses else None
         self._video = ComparisonVideo(folder, frame_rate_hz) if video else None
         header = {
             **facts,
             'frame_rate_hz': frame_rate_hz,
             'format': form,
-            'meaning': _MEANING[form],
+            'meaning': f'{_VALUES[form]}; {_INVERSE_DEPTH if metric else _AFFINE}',
         }
         self._index = JsonListWriter(folder / INDEX, header)
 
@@ -83,7 +87,8 @@ class ResultFolder:
         """Close all files; the index says whether the run came to its end."""
         with contextlib.ExitStack() as files:  # one that cannot be closed must not leave another
             files.callback(self._index.close, {'count': self.count, 'complete': kind is None})
-            files.callback(self._poses.close)
+            if self._poses is not None:
+                files.callback(self._poses.close)
             if self._video is not None:
                 files.callback(self._video.close)
 
@@ -99,7 +104,8 @@ class ResultFolder:
             InferenceError: the result has values that are not finite.
         """
         entry = self._disparity.write(frame.index, frame.stamp_ns, result.disparity)
-        self._poses.add(frame.index, frame.stamp_ns, result)
+        if self._poses is not None:
+            self._poses.add(frame.index, frame.stamp_ns, result)
         if self._video is not None:
             self._video.add(frame.image_rgb, result.disparity)
         named = {'name': frame.name} if frame.name else {}

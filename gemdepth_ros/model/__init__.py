@@ -5,7 +5,7 @@ from gemdepth_ros.model.config import GemDepthConfig
 from gemdepth_ros.model.gemdepth import GemDepth, GemDepthOutput
 from gemdepth_ros.model.network import DepthNetwork, is_metric
 from gemdepth_ros.model.vda import VdaOutput, VideoDepthAnything
-from gemdepth_ros.model.vda_config import ModelConfig, VdaConfig, model_config
+from gemdepth_ros.model.vda_config import ModelConfig, VdaConfig, model_config, preset_name
 
 __all__ = [
     'DepthNetwork',
@@ -20,4 +20,5 @@ __all__ = [
     'build_network',
     'is_metric',
     'model_config',
+    'preset_name',
 ]

@@ -79,6 +79,11 @@ def model_config(name: str) -> ModelConfig:
     return presets[name]
 
 
+def preset_name(config: ModelConfig) -> str:
+    """Return the name of the preset that a configuration is, or an empty one."""
+    return next((name for name, known in all_presets().items() if known == config), '')
+
+
 def metric_sibling(preset: str) -> str:
     """Return the metric preset of the same size, for a preset of this family."""
     return preset.replace('vda-', 'vda-metric-', 1) if preset in VDA_PRESETS else preset

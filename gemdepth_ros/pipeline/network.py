@@ -10,14 +10,14 @@ from typing import Any, Protocol
 
 import torch
 
-from gemdepth_ros.hub import CATALOGUE, locate, read_record
-from gemdepth_ros.hub.records import sha256_of
+from gemdepth_ros.hub import CATALOGUE, digest_of, locate
 from gemdepth_ros.inference.config import StreamingConfig
 from gemdepth_ros.inference.device import choose_placement
+from gemdepth_ros.inference.engines.pool import EnginePool
 from gemdepth_ros.inference.group import step_together
 from gemdepth_ros.inference.streaming import StreamOutput, StreamSession
 from gemdepth_ros.interfaces import VideoFrame
-from gemdepth_ros.model import build_gemdepth
+from gemdepth_ros.model import VideoDepthAnything, build_network
 from gemdepth_ros.pipeline.config import NetworkConfig
 
 UNTRAINED = 'seeded (untrained)'
@@ -59,7 +59,8 @@ class LoadedNetwork:
         placement = choose_placement(config.device, config.dtype)
         weights = locate(config.weights) if config.weights else None
         self.trained = weights is not None
-        self.weights_description = _description(weights)
+        digest = digest_of(weights)
+        self.weights_description = _description(weights, digest)
         logger.info(
             'network %s on %s in %s (%s), weights: %s',
             config.preset,
@@ -76,11 +77,18 @@ class LoadedNetwork:
                 "'gemdepth-ros weights get gemdepth-vitl'",
                 entry.name,
             )
-        self.model = build_gemdepth(config.preset, weights, placement.device, placement.dtype)
+        self.model = build_network(config.preset, weights, placement.device, placement.dtype)
+        if isinstance(self.model, VideoDepthAnything):
+            logger.info(
+                'Video Depth Anything predicts no poses: motion comes from odometry '
+                '(grounding.odometry.enabled, poses, the mounting of the camera) or stays off, '
+                'and parallax and the odometry as a source of metres say nothing'
+            )
+        self._engines = EnginePool(self.model, digest)
 
     def session(self, config: StreamingConfig) -> StreamSession:
         """Return the state of a new stream."""
-        return StreamSession(self.model, config)
+        return StreamSession(self.model, config, self._engines)
 
     def step(self, session: StreamSession, frame: VideoFrame) -> StreamOutput | None:
         """Take the next frame of a stream; raises what ``StreamSession.step`` does."""
@@ -175,10 +183,8 @@ class NetworkPool:
         return network
 
 
-def _description(weights: Path | None) -> str:
+def _description(weights: Path | None, digest: str) -> str:
     """Name of the weights and the first digits of their digest, for status and reports."""
     if weights is None:
         return UNTRAINED
-    record = read_record(weights)
-    digest = record.sha256 if record else sha256_of(weights)
     return f'{weights.name} sha256:{digest[:DIGEST_DIGITS]}'

@@ -135,11 +135,8 @@ def test_check_of_a_whole_file(
     from gemdepth_ros.model import build_gemdepth
     from gemdepth_ros.model.checkpoint import published_state
     from gemdepth_ros.model.config import PRESETS
-    from gemdepth_ros.model.vda_config import ALL_PRESETS
 
-    for presets in (PRESETS, ALL_PRESETS):
-        monkeypatch.setitem(presets, 'small', tiny_config)
-
+    monkeypatch.setitem(PRESETS, 'small', tiny_config)
     state = published_state(build_gemdepth('small'))
     path = tmp_path / 'small.pth'
     torch.save(state, path)

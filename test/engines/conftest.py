@@ -27,13 +27,13 @@ def exported(tiny_config, tmp_path_factory) -> CommandExport:
     pytest.importorskip('onnxruntime')
     pytest.importorskip('onnxscript')
     from gemdepth_ros.cli.main import main
-    from gemdepth_ros.model.vda_config import ALL_PRESETS
+    from gemdepth_ros.model.config import PRESETS
 
     folder = tmp_path_factory.mktemp('export') / 'engine'
     words = ['export', '--format', 'onnx', '-o', str(folder), '--preset', 'tiny']
     words += ['--height', str(HEIGHT), '--width', str(WIDTH), '--input-size', str(INPUT_SIZE)]
     text = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(text):
-        patch.setitem(ALL_PRESETS, 'tiny', tiny_config)
+        patch.setitem(PRESETS, 'tiny', tiny_config)
         assert main([*words, '--window', str(WINDOW)]) == 0
     return CommandExport(folder, text.getvalue())

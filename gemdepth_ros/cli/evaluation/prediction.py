@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -26,7 +27,7 @@ from gemdepth_ros.interfaces import (
     PinholeIntrinsics,
     PipelineOutput,
 )
-from gemdepth_ros.model import build_gemdepth
+from gemdepth_ros.model import build_network
 from gemdepth_ros.pipeline import DepthPipeline
 from gemdepth_ros.pipeline.config import PipelineConfig
 from gemdepth_ros.pipeline.snapshot import restore_snapshot, take_snapshot
@@ -146,7 +147,7 @@ class OfflinePredictor:
         window = WindowConfig.preset(settings.window)
         place = choose_placement(settings.device, pipeline_config(settings).network.dtype)
         weights = locate(settings.weights) if settings.weights else None
-        model = build_gemdepth(_preset(settings), weights, place.device, place.dtype)
+        model = build_network(_preset(settings), weights, place.device, place.dtype)
         self._windows = WindowedPredictor(model, window)
         record = read_record(weights) if weights else None
         digest = record.sha256 if record else sha256_of(weights) if weights else ''
@@ -183,6 +184,8 @@ class OfflinePredictor:
                 Prediction(
                     result.disparity,
                     frame.video.camera or _camera(result.intrinsics, result.disparity.shape),
+                    result.depth_m,
+                    scale=1.0 if result.depth_m is not None else math.nan,
                     latency_ms=(now - began) * 1e3,
                 ),
             )
@@ -226,8 +229,10 @@ def _preset(settings: EvaluationSettings) -> str:
 
 def _camera(matrix: Float64Array, shape: tuple[int, ...]) -> PinholeIntrinsics:
     fx, fy, cx, cy = matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2]
-    # Random weights can predict no field of view at all.
+    # Random weights can predict no field of view at all, and some networks never do.
     fx, fy = (float(f) if 0 < f < 1e6 else float(shape[1]) for f in (fx, fy))
+    if not math.isfinite(cx + cy):
+        cx, cy = (shape[1] - 1) / 2, (shape[0] - 1) / 2
     return PinholeIntrinsics(shape[1], shape[0], fx, fy, float(cx), float(cy))
 
 
