@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gemdepth_ros.model.config import PATCH_SIZE
+from gemdepth_ros.model.layers import parts
 from gemdepth_ros.model.layers.modules import Modules
 from gemdepth_ros.model.layers.precision import full_precision
 from gemdepth_ros.model.temporal_attention import MotionModule
@@ -127,6 +128,11 @@ class DptHead(nn.Module):
         with full_precision(hidden.device):
             return F.relu(self.output_conv3(hidden.to(self.output_conv3.weight.dtype))).squeeze(1)
 
+    def frames_at_once(self, rows: int, columns: int) -> int:
+        """Frames whose largest maps together are as large as parts may be, at least one."""
+        pixels = rows * columns * PATCH_SIZE**2
+        return max(parts.VALUES_AT_ONCE // (pixels * self.output_conv2.in_channels), 1)
+
     def forward(
         self,
         levels: list[Tensor],
@@ -135,7 +141,7 @@ class DptHead(nn.Module):
         frames: int,
         *,
         frame_causal: bool = False,
-        chunk: int = 4,
+        chunk: int | None = None,
     ) -> Tensor:
         """Disparity of all frames, [F, 14 * rows, 14 * columns].
 
@@ -145,7 +151,8 @@ class DptHead(nn.Module):
             columns: patch columns.
             frames: frames per clip.
             frame_causal: whether a frame sees itself and earlier frames only.
-            chunk: frames of the fine part that are in memory at once.
+            chunk: frames of the fine part that are in memory at once; None: as many as their
+                largest maps do not matter beside the weights, at least one.
         """
 
         def mix(index: int, maps: Tensor) -> Tensor:
@@ -154,7 +161,9 @@ class DptHead(nn.Module):
         map3 = self.level_map(2, levels[2], rows, columns)
         map4 = self.level_map(3, levels[3], rows, columns)
         path3 = self.coarse(map3, map4, rows, columns, mix)
-        parts = zip(
+        del map3, map4
+        chunk = chunk or self.frames_at_once(rows, columns)
+        frames_of = zip(
             levels[0].split(chunk), levels[1].split(chunk), path3.split(chunk), strict=True
         )
-        return torch.cat([self.fine(l1, l2, p3, rows, columns) for l1, l2, p3 in parts])
+        return torch.cat([self.fine(l1, l2, p3, rows, columns) for l1, l2, p3 in frames_of])

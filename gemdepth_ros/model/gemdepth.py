@@ -148,14 +148,14 @@ class GemDepth(nn.Module):
         return self.encoder(images_FCHW.to(self.dtype), positions_1LC)
 
     def forward(
-        self, images_BTCHW: Tensor, *, frame_causal: bool = False, chunk: int = 4
+        self, images_BTCHW: Tensor, *, frame_causal: bool = False, chunk: int | None = None
     ) -> GemDepthOutput:
         """Run on clips of 1..32 normalised RGB frames, [B, T, 3, H, W].
 
         Args:
             images_BTCHW: ImageNet-normalised frames; sides are multiples of 14.
             frame_causal: every frame sees itself and earlier frames only.
-            chunk: frames that pass the head's full-resolution part at once.
+            chunk: frames that pass the head's full-resolution part at once; see ``DptHead``.
         """
         clips, frames = images_BTCHW.shape[:2]
         height, width = images_BTCHW.shape[-2:]
@@ -176,7 +176,7 @@ class GemDepth(nn.Module):
         frame_causal: bool = False,
         camera_only: bool = False,
         neutral_BT: Tensor | None = None,
-        chunk: int = 4,
+        chunk: int | None = None,
     ) -> GemDepthOutput:
         """Run all that follows the encoder, on ``clips`` clips of equal length.
 
@@ -189,7 +189,7 @@ class GemDepth(nn.Module):
             camera_only: leave out the part of GEM that nothing uses; same result.
             neutral_BT: bool, frames whose pose is withheld from ASTT. Depth then sends no
                 gradient into the poses either (training).
-            chunk: frames that pass the head's full-resolution part at once.
+            chunk: frames that pass the head's full-resolution part at once; see ``DptHead``.
         """
         frames = len(levels_FLC[3]) // clips
         check_frames(frames)

@@ -16,6 +16,7 @@ from gemdepth_ros.model.layers.attention import softmax_attention
 from gemdepth_ros.model.layers.causality import frame_causal_mask
 from gemdepth_ros.model.layers.key_value import KeyValueStore
 from gemdepth_ros.model.layers.modules import Modules
+from gemdepth_ros.model.layers.parts import in_parts
 from gemdepth_ros.model.layers.sinusoid import interleaved_sinusoid
 
 HEADS = 8
@@ -99,11 +100,23 @@ class MotionModule(nn.Module):
         """Normalise each frame's map and project: tokens [F, S, C]."""
         return self.proj_in(self.norm(maps_FCHW).flatten(2).transpose(1, 2))
 
+    @property
+    def widest(self) -> int:
+        """Values of one token inside the feed-forward part: projection, gate and product."""
+        return self.feed_forward.proj.out_features + 2 * self.feed_forward.out.in_features
+
+    def added(self, tokens: Tensor) -> Tensor:
+        """Feed forward and project: what is added to the maps, [..., C]."""
+        return self.proj_out(tokens + self.feed_forward(self.feed_forward_norm(tokens)))
+
+    @staticmethod
+    def add(maps_FCHW: Tensor, added_FSC: Tensor) -> Tensor:
+        """Add tokens to the maps that they came from."""
+        return maps_FCHW + added_FSC.transpose(1, 2).unflatten(2, maps_FCHW.shape[-2:])
+
     def leave(self, maps_FCHW: Tensor, tokens_FSC: Tensor) -> Tensor:
         """Feed forward, project, and add to the maps."""
-        tokens_FSC = tokens_FSC + self.feed_forward(self.feed_forward_norm(tokens_FSC))
-        added = self.proj_out(tokens_FSC).transpose(1, 2)
-        return maps_FCHW + added.unflatten(2, maps_FCHW.shape[-2:])
+        return self.add(maps_FCHW, self.added(tokens_FSC))
 
     def forward(self, maps_FCHW: Tensor, frames: int, *, frame_causal: bool = False) -> Tensor:
         """Mix maps of B clips of ``frames`` frames, [B * T, C, H, W]."""
@@ -112,10 +125,15 @@ class MotionModule(nn.Module):
         tokens_FSC = self.enter(maps_FCHW)
         clips, locations = len(tokens_FSC) // frames, tokens_FSC.shape[1]
         tokens_STC = tokens_FSC.unflatten(0, (clips, frames)).transpose(1, 2).flatten(0, 1)
-        for norm, attention in zip(self.attention_norms, self.attentions, strict=True):
-            tokens_STC = tokens_STC + attention(norm(tokens_STC), slots_T, mask)
-        tokens_FSC = tokens_STC.unflatten(0, (clips, locations)).transpose(1, 2).flatten(0, 1)
-        return self.leave(maps_FCHW, tokens_FSC)
+
+        def mix(part_STC: Tensor) -> Tensor:
+            for norm, attention in zip(self.attention_norms, self.attentions, strict=True):
+                part_STC = part_STC + attention(norm(part_STC), slots_T, mask)
+            return self.added(part_STC)
+
+        added_STC = in_parts(mix, tokens_STC, frames * self.widest)
+        added_FSC = added_STC.unflatten(0, (clips, locations)).transpose(1, 2).flatten(0, 1)
+        return self.add(maps_FCHW, added_FSC)
 
     def mix_window(self, maps_FCHW: Tensor, slots_T: Tensor, target: int | None = None) -> Tensor:
         """Mix one clip whose frames stand in any order.
@@ -135,7 +153,8 @@ class MotionModule(nn.Module):
             kept = slice(target, target + 1)
             maps_FCHW, tokens_STC, z = maps_FCHW[kept], tokens_STC[:, kept], z[:, kept]
         tokens_STC = tokens_STC + second.attend(second.heads(second.to_q(z)), k, v)
-        return self.leave(maps_FCHW, tokens_STC.transpose(0, 1))
+        added_STC = in_parts(self.added, tokens_STC, tokens_STC.shape[1] * self.widest)
+        return self.add(maps_FCHW, added_STC.transpose(0, 1))
 
     def step(self, maps_1CHW: Tensor, slot: int, stores: Sequence[KeyValueStore]) -> Tensor:
         """Mix one new frame in ``slot`` with the earlier frames whose keys are in ``stores``."""

@@ -70,12 +70,12 @@ class VideoDepthAnything(nn.Module):
         """
         return self.encoder(images_FCHW.to(self.dtype), positions_1LC)
 
-    def forward(self, images_BTCHW: Tensor, *, chunk: int = 4) -> VdaOutput:
+    def forward(self, images_BTCHW: Tensor, *, chunk: int | None = None) -> VdaOutput:
         """Run on clips of 1..32 normalised RGB frames, [B, T, 3, H, W].
 
         Args:
             images_BTCHW: ImageNet-normalised frames; sides are multiples of 14.
-            chunk: frames that pass the head's full-resolution part at once.
+            chunk: frames that pass the head's full-resolution part at once; see ``DptHead``.
         """
         clips, _ = images_BTCHW.shape[:2]
         rows, columns = grid_size(*images_BTCHW.shape[-2:])
@@ -83,7 +83,13 @@ class VideoDepthAnything(nn.Module):
         return self.decode(levels_FLC, clips, rows, columns, chunk=chunk)
 
     def decode(
-        self, levels_FLC: list[Tensor], clips: int, rows: int, columns: int, *, chunk: int = 4
+        self,
+        levels_FLC: list[Tensor],
+        clips: int,
+        rows: int,
+        columns: int,
+        *,
+        chunk: int | None = None,
     ) -> VdaOutput:
         """Run all that follows the encoder, on ``clips`` clips of equal length.
 
@@ -92,7 +98,7 @@ class VideoDepthAnything(nn.Module):
             clips: number of clips B.
             rows: patch rows.
             columns: patch columns.
-            chunk: frames that pass the head's full-resolution part at once.
+            chunk: frames that pass the head's full-resolution part at once; see ``DptHead``.
         """
         frames = len(levels_FLC[3]) // clips
         check_frames(frames)

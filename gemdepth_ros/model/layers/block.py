@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from gemdepth_ros.model.layers.attention import Attention
 from gemdepth_ros.model.layers.key_value import KeyValueStore
+from gemdepth_ros.model.layers.parts import in_parts
 from gemdepth_ros.model.layers.rope import RopeTables
 
 
@@ -102,4 +103,9 @@ class Block(nn.Module):
     def finish(self, x_BPC: Tensor, attended_BPC: Tensor) -> Tensor:
         """Add attention's result and the MLP to the residual stream."""
         x_BPC = self.ls1(x_BPC, attended_BPC)
-        return self.ls2(x_BPC, self.mlp(self.norm2(x_BPC)))
+        # The sum is new, so nobody else sees that the result is put in its place.
+        tokens = in_parts(self._feed_forward, x_BPC.flatten(0, 1), self.mlp.fc1.out_features)
+        return tokens.unflatten(0, x_BPC.shape[:2])
+
+    def _feed_forward(self, x_SC: Tensor) -> Tensor:
+        return self.ls2(x_SC, self.mlp(self.norm2(x_SC)))
