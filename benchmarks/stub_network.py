@@ -22,6 +22,7 @@ class StubSession:
     def __init__(self, config: StreamingConfig) -> None:
         self.config = config
         self.reset_counts = dict.fromkeys(ResetReason, 0)
+        self.backend, self.backend_fault = 'stub', ''
         self.previous: VideoFrame | None = None
         self.stamps: list[int] = []
 

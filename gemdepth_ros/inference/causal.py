@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -129,10 +130,14 @@ class CausalSegment:
         level1, level2 = frame.levels[:2]
         return model.head.fine(level1, level2, path3, grid.rows, grid.columns)[0]
 
+    def place(self, number: int, slot: int) -> None:
+        """Say that a frame stands in ``slot``, and none after it."""
+        del self.numbers[slot:]
+        self.numbers.append(number)
+
     def camera_feature(self, entry: Entry) -> Tensor:
         """Put a frame into its slot in GEM; return its camera feature [1, 2 C]."""
-        del self.numbers[entry.slot :]
-        self.numbers.append(entry.number)
+        self.place(entry.number, entry.slot)
         view = entry.view
         keys, values = self._global.extend(entry.slot, view.k_1NPH, view.v_1NPH)
         feature_1D = self._model.geometry.camera_features(view.camera_1C, keys, values)
@@ -166,17 +171,36 @@ class Seed:
     """A key frame that enters the next segment; ``shared``: both segments answer it."""
 
     frame: EncodedFrame
-    entry: Entry
+    slot: int
     shared: bool
+
+
+class AnsweredStep(Protocol):
+    """Another way to take a frame that is answered, see ``engines``."""
+
+    @property
+    def active(self) -> bool:
+        """Whether it is to be used."""
+
+    def prepare(self, segment: CausalSegment) -> None:
+        """Do what is to be done once for an empty segment."""
+
+    def step(self, segment: CausalSegment, frame: EncodedFrame, slot: int) -> Tensor:
+        """Put a frame into a slot of a segment and return its disparity [H, W]."""
 
 
 class CausalEngine:
     """Two segments in turn: one answers, the next one is seeded while the first fills up."""
 
     def __init__(
-        self, model: GemDepth, grid: StreamGrid, window: int, alignment_memory: int
+        self,
+        model: GemDepth,
+        grid: StreamGrid,
+        window: int,
+        alignment_memory: int,
+        fast: AnsweredStep | None = None,
     ) -> None:
-        self._model, self._grid = model, grid
+        self._model, self._grid, self._fast = model, grid, fast
         self._plan = SegmentPlan.of(window)
         self._memory = min(alignment_memory, MEMORY_SEGMENTS * self._plan.new_frames)
         self._present = CausalSegment(model, grid, window)
@@ -185,6 +209,9 @@ class CausalEngine:
         held = len(self._plan.held_slots) + 1  # and a candidate for a new anchor
         self._held_HLC = empty(model, held, 2, grid.patches, width)
         self._held_numbers = [-1] * held
+        for segment in filter(None, (self._present, self._next)):
+            if fast is not None:
+                fast.prepare(segment)
         self._start_first()
 
     def _start_first(self) -> None:
@@ -192,6 +219,13 @@ class CausalEngine:
         self._aligner = SeamAligner()
         self._segment = 0
         self._transient = False
+
+    def restart(self) -> None:
+        """Forget all frames; the memory stays, and what was prepared for it."""
+        for segment in filter(None, (self._present, self._next)):
+            segment.clear()
+        self._held_numbers = [-1] * len(self._held_numbers)
+        self._start_first()
 
     @property
     def nbytes(self) -> int:
@@ -220,21 +254,16 @@ class CausalEngine:
         if slot == self._plan.slots:
             slot = 0  # without shared frames every segment starts from nothing
             self._segment += 1
-        view = CameraView.of(self._model, self._grid, frame.levels[3], first=slot == 0)
-        seed = self._seed(slot, frame, view, refresh_anchor) if keep else None
-        entries = [Entry(self._present, frame.number, view, slot)]
-        entries += [seed.entry] if seed else []
-        poses = take_poses(self._model, entries)
-        raw = self._present.step(frame, poses[0], slot, answer=True)
-        assert raw is not None
+        seed = self._seed(slot, frame, refresh_anchor) if keep else None
+        raw, raw_of_next = self._take(frame, slot, seed)
         if keep:
             self._affine = self._affine.relaxed(self._memory)
         affine, disparity = self._affine, self._affine(raw)
         numbers = tuple(self._present.numbers)
         encodings = self._present.encodings_T9.clone()
         segment = self._segment
-        if seed:
-            disparity = self._join(seed, poses[1], slot, disparity)
+        if seed and raw_of_next is not None:
+            disparity = self._join(seed, raw_of_next, slot, disparity)
         return EngineOutput(
             frame.number,
             disparity,
@@ -246,6 +275,50 @@ class CausalEngine:
             affine.shift,
         )
 
+    def _take(
+        self, frame: EncodedFrame, slot: int, seed: Seed | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Put a frame into the present segment, and the seed into the next one.
+
+        Returns:
+            The frame's disparity as both segments see it; None where the next one does not.
+        """
+        if self._fast is not None and self._fast.active:
+            return self._take_fast(self._fast, frame, slot, seed)
+        view = CameraView.of(self._model, self._grid, frame.levels[3], first=slot == 0)
+        entries = [Entry(self._present, frame.number, view, slot)]
+        if seed:
+            entries.append(self._entry(seed, view if seed.shared else None))
+        poses = take_poses(self._model, entries)
+        raw = self._present.step(frame, poses[0], slot, answer=True)
+        assert raw is not None
+        return raw, self._plant(seed, poses[1]) if seed else None
+
+    def _take_fast(
+        self, fast: AnsweredStep, frame: EncodedFrame, slot: int, seed: Seed | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """``_take``, with ``fast`` for what is answered."""
+        raw = fast.step(self._present, frame, slot)
+        if seed is None or self._next is None:
+            return raw, None
+        if seed.shared:
+            return raw, fast.step(self._next, seed.frame, seed.slot)
+        (pose_1C,) = take_poses(self._model, [self._entry(seed, None)])
+        return raw, self._plant(seed, pose_1C)
+
+    def _entry(self, seed: Seed, view: CameraView | None) -> Entry:
+        """The seed on its way into the next segment; ``view``: as the present one sees it."""
+        assert self._next is not None
+        if view is None or seed.slot == 0:  # as the first of its segment a frame looks different
+            level4 = seed.frame.levels[3]
+            view = CameraView.of(self._model, self._grid, level4, first=seed.slot == 0)
+        return Entry(self._next, seed.frame.number, view, seed.slot)
+
+    def _plant(self, seed: Seed, pose_1C: Tensor) -> Tensor | None:
+        """Mix the seed into the next segment; return its disparity if both answer it."""
+        assert self._next is not None
+        return self._next.step(seed.frame, pose_1C, seed.slot, answer=seed.shared)
+
     def _hold(self, slot: int, frame: EncodedFrame) -> None:
         """Keep levels 3 and 4 of frames that will seed the next segment."""
         for place, held_slot in enumerate((*self._plan.held_slots, 1)):
@@ -256,9 +329,7 @@ class CausalEngine:
                 )
                 self._held_numbers[place] = frame.number
 
-    def _seed(
-        self, slot: int, frame: EncodedFrame, view: CameraView, refresh_anchor: bool
-    ) -> Seed | None:
+    def _seed(self, slot: int, frame: EncodedFrame, refresh_anchor: bool) -> Seed | None:
         """Hold what later segments need of this frame; say which frame enters the next one now."""
         self._hold(slot, frame)
         key = self._plan.seed_slot(slot)
@@ -268,18 +339,11 @@ class CausalEngine:
         shared = key == slot
         if not shared:
             frame = self._held_seed(place, refresh_anchor and place == 0)
-        if not shared or place == 0:  # as the first of its segment a frame looks different
-            view = CameraView.of(self._model, self._grid, frame.levels[3], first=place == 0)
-        return Seed(frame, Entry(self._next, frame.number, view, place), shared)
+        return Seed(frame, place, shared)
 
-    def _join(self, seed: Seed, pose_1C: Tensor, slot: int, disparity: Tensor) -> Tensor:
-        """Put a key frame into the next segment; return the disparity to publish."""
-        assert self._next is not None
-        place = seed.entry.slot
-        raw = self._next.step(seed.frame, pose_1C, place, answer=seed.shared)
-        if raw is None:
-            return disparity
-        self._hold(place, seed.frame)  # in short segments a key frame of the one after the next
+    def _join(self, seed: Seed, raw: Tensor, slot: int, disparity: Tensor) -> Tensor:
+        """Align the next segment by a frame that both answer; return the disparity to publish."""
+        self._hold(seed.slot, seed.frame)  # in short segments a key frame of the one after next
         self._next_affine = self._aligner.add(raw, disparity, self._affine)
         weight = self._blend_weight(slot)
         blended = (1 - weight) * disparity + weight * self._next_affine(raw)

@@ -79,7 +79,10 @@ def step_together(
         Exception: the encoder failed, for all of them.
     """
     images = [session.prepare(frame) for session, frame in work]
-    levels = _encode(model, images)
+    if len(work) == 1:
+        levels = [[level[0] for level in work[0][0].encode(images[0])]]
+    else:
+        levels = _encode(model, images)
     answers: list[StreamOutput | Exception | None] = []
     for (session, frame), of_frame in zip(work, levels, strict=True):
         try:

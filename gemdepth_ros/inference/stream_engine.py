@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from gemdepth_ros.errors import ConfigError
-from gemdepth_ros.inference.causal import CausalEngine
+from gemdepth_ros.inference.causal import AnsweredStep, CausalEngine
 from gemdepth_ros.inference.config import StreamingConfig
 from gemdepth_ros.inference.encoded import EncodedFrame, EngineOutput, PatchGrid, StreamGrid
 from gemdepth_ros.inference.sliding import SlidingEngine
@@ -34,12 +34,18 @@ def check_mode(model: DepthNetwork, config: StreamingConfig) -> None:
     """Refuse a mode that the network does not have.
 
     Raises:
-        ConfigError: ``published_stream`` for another network than Video Depth Anything.
+        ConfigError: ``published_stream`` for another network than Video Depth Anything, or a
+            backend for that one.
     """
     if config.mode == 'published_stream' and not isinstance(model, VideoDepthAnything):
         raise ConfigError(
             'streaming.mode published_stream is that of Video Depth Anything; this network is '
             'GemDepth: use sliding or causal'
+        )
+    if config.backend != 'eager' and isinstance(model, VideoDepthAnything):
+        raise ConfigError(
+            f'streaming.backend {config.backend} is for GemDepth, this network is Video Depth '
+            'Anything: use eager'
         )
 
 
@@ -50,8 +56,20 @@ def grid_of(model: DepthNetwork, size: tuple[int, int]) -> PatchGrid:
     return StreamGrid.of(model, size)
 
 
-def make_engine(model: DepthNetwork, grid: PatchGrid, config: StreamingConfig) -> Engine:
-    """Return an engine for a stream; ``grid`` is what ``grid_of`` gave for the same network."""
+def make_engine(
+    model: DepthNetwork,
+    grid: PatchGrid,
+    config: StreamingConfig,
+    fast: AnsweredStep | None = None,
+) -> Engine:
+    """Return an engine for a stream.
+
+    Args:
+        model: the network.
+        grid: what ``grid_of`` gave for it.
+        config: mode and sizes.
+        fast: in causal mode, what takes the answered frames; None: eager.
+    """
     if isinstance(model, VideoDepthAnything):
         if config.mode == 'sliding':
             return VdaSlidingEngine(model, grid, config.window, config.lookahead)
@@ -60,5 +78,5 @@ def make_engine(model: DepthNetwork, grid: PatchGrid, config: StreamingConfig) -
         return VdaStreamEngine(model, grid, config.window, memory, published=published)
     assert isinstance(grid, StreamGrid)
     if config.mode == 'causal':
-        return CausalEngine(model, grid, config.window, config.alignment_memory)
+        return CausalEngine(model, grid, config.window, config.alignment_memory, fast)
     return SlidingEngine(model, grid, config.window, config.lookahead)

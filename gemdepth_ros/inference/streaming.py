@@ -15,9 +15,12 @@ from gemdepth_ros.errors import InferenceError
 from gemdepth_ros.geometry import se3
 from gemdepth_ros.geometry.window_chain import ChainStep, WindowChain
 from gemdepth_ros.inference.anchor_policy import anchor_is_stale, view_overlap
+from gemdepth_ros.inference.causal import CausalEngine
 from gemdepth_ros.inference.config import StreamingConfig
 from gemdepth_ros.inference.continuity import reset_reason
 from gemdepth_ros.inference.encoded import EncodedFrame, EngineOutput, PatchGrid
+from gemdepth_ros.inference.engines.guard import GuardedStep
+from gemdepth_ros.inference.engines.pool import EnginePool
 from gemdepth_ros.inference.memory import stream_bytes
 from gemdepth_ros.inference.preprocessing import network_size, preprocess
 from gemdepth_ros.inference.stream_engine import Engine, check_mode, grid_of, make_engine
@@ -95,10 +98,18 @@ class StreamSession:
     Args:
         model: a network in evaluation mode; several sessions may share it.
         config: mode and sizes.
+        engines: backends of the model that other sessions use as well.
     """
 
-    def __init__(self, model: DepthNetwork, config: StreamingConfig | None = None) -> None:
+    def __init__(
+        self,
+        model: DepthNetwork,
+        config: StreamingConfig | None = None,
+        engines: EnginePool | None = None,
+    ) -> None:
         self._model = model
+        self._engines = engines or EnginePool(model)
+        self._fast: GuardedStep | None = None
         self.config = config or StreamingConfig()
         check_mode(model, self.config)
         self.reset_counts = dict.fromkeys(ResetReason, 0)
@@ -124,12 +135,34 @@ class StreamSession:
         self.reset_counts[reason] += 1
         self._pending_reset = reason
 
+    def restart(self) -> None:
+        """Forget all frames, as if none had come; memory and backends of a causal stream stay."""
+        engine = self._engine
+        self._forget()
+        self._pending_reset = None
+        self.reset_counts = dict.fromkeys(ResetReason, 0)
+        if isinstance(engine, CausalEngine):
+            engine.restart()
+            self._engine = engine
+            if self._fast is not None:
+                self._fast.restart()
+
     def reconfigure(self, config: StreamingConfig, reason: ResetReason) -> None:
         """Go on with other settings: forget everything, the position tables included."""
         check_mode(self._model, config)
         self.config = config
         self._grid = self._size = None
         self.reset(reason)
+
+    @property
+    def backend(self) -> str:
+        """What computes the frames: ``eager``, also after a backend was refused, or its name."""
+        return self._fast.name if self._fast else 'eager'
+
+    @property
+    def backend_fault(self) -> str:
+        """Why the configured backend is not used; empty while it is."""
+        return self._fast.fault if self._fast else ''
 
     @property
     def nbytes(self) -> int:
@@ -151,9 +184,15 @@ class StreamSession:
             InferenceError: the output was not finite; the session has been reset.
         """
         image = self.prepare(frame)
+        return self.finish(frame, [level[0] for level in self.encode(image)])
+
+    @torch.inference_mode()
+    def encode(self, image: Tensor) -> list[Tensor]:
+        """Encode what ``prepare`` gave: four levels, each [1, L, C]."""
         assert self._grid is not None
-        levels = self._model.encode(image[None], self._grid.encoder_positions_1LC)
-        return self.finish(frame, [level[0] for level in levels])
+        if self._fast is not None and self._fast.active:
+            return self._fast.encode(image[None])
+        return self._model.encode(image[None], self._grid.encoder_positions_1LC)
 
     @torch.inference_mode()
     def prepare(self, frame: VideoFrame) -> Tensor:
@@ -171,7 +210,8 @@ class StreamSession:
         if self._grid is None or self._size != size:
             self._grid, self._size = grid_of(self._model, size), size
         if self._engine is None:
-            self._engine = make_engine(self._model, self._grid, self.config)
+            self._fast = self._engines.guarded(self._grid, self.config)
+            self._engine = make_engine(self._model, self._grid, self.config, self._fast)
             expected = stream_bytes(self._model.config, self.config, *size, self._model.dtype)
             logger.info(
                 '%s stream, window %d, network input %dx%d: %.1f MB by the formula, %.1f MB held',

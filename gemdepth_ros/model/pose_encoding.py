@@ -52,7 +52,8 @@ def intrinsics(encoding: Tensor, height: int, width: int) -> Tensor:
 
 def relative_quaternion(reference: Tensor, quaternion: Tensor) -> Tensor:
     """``inverse(reference) * quaternion`` (Hamilton product, scalar last)."""
-    inverse = reference * reference.new_tensor([-1.0, -1.0, -1.0, 1.0])
+    # Of parts of what is on the device: a constant from the host would be waited for.
+    inverse = torch.cat([-reference[..., :3], reference[..., 3:]], dim=-1)
     inverse = inverse / (reference * reference).sum(-1, keepdim=True)
     ax, ay, az, aw = inverse.unbind(-1)
     bx, by, bz, bw = quaternion.unbind(-1)
@@ -107,7 +108,7 @@ def pose_inputs(encoding_BT9: Tensor, *, frame_causal: bool = False) -> PoseInpu
 def neutral_pose_inputs(like_BT9: Tensor) -> PoseInputs:
     """Inputs of the mode without pose injection: no rotation, no translation."""
     shape = like_BT9.shape[:2]
-    rotation = like_BT9.new_tensor([0.0, 0.0, 0.0, 1.0]).expand(*shape, 4)
+    rotation = torch.cat([like_BT9.new_zeros(*shape, 3), like_BT9.new_ones(*shape, 1)], dim=-1)
     factor = like_BT9.new_full((*shape, 1), TINY)
     return PoseInputs(rotation, like_BT9.new_zeros(*shape, 3), torch.log(factor + TINY))
 

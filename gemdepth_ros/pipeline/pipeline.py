@@ -71,14 +71,32 @@ class DepthPipeline:
         """What was made smaller for lack of memory; empty when nothing was."""
         return '; '.join(self._fallbacks)
 
+    @property
+    def backend(self) -> str:
+        """What computes the frames."""
+        return str(self._session.backend)
+
+    @property
+    def backend_fault(self) -> str:
+        """Why the configured backend is not used; empty while it is."""
+        return str(self._session.backend_fault)
+
     def warm_up(self, height: int, width: int) -> None:
-        """Run once on an empty image of this size, so that the first frame is not slow.
+        """Run on an image of this size, so that the first frame is not slow.
+
+        What compiles or is exported is made here, and checked once.
 
         Raises:
             DeviceMemoryError: not even the smallest setting fits into the device's memory.
         """
-        self._step(VideoFrame(np.zeros((height, width, 3), np.uint8), stamp_ns=0))
-        self._session = self._network.session(self.config.streaming)
+        random = np.random.default_rng(0)
+        for number in range(1 if self.config.streaming.backend == 'eager' else 2):
+            image = random.integers(0, 256, (height, width, 3), np.uint8)
+            self._step(VideoFrame(image, stamp_ns=number))
+        if self.config.streaming.backend == 'eager':
+            self._session = self._network.session(self.config.streaming)
+        else:
+            self._session.restart()
 
     def reset(self, reason: ResetReason = ResetReason.REQUEST) -> None:
         """Forget the stream's past; the next frame starts anew."""

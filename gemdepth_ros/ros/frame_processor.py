@@ -37,6 +37,14 @@ class Pipeline(Protocol):
         """What was made smaller for lack of memory; empty when nothing was."""
 
     @property
+    def backend(self) -> str:
+        """What computes the frames."""
+
+    @property
+    def backend_fault(self) -> str:
+        """Why the configured backend is not used; empty while it is."""
+
+    @property
     def reset_counts(self) -> Mapping[ResetReason, int]:
         """How often the stream started anew, by reason."""
 

@@ -262,4 +262,6 @@ class GemDepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
             weights=pipeline.weights_description,
             trained=pipeline.trained,
             fallback=pipeline.fallback,
+            backend=pipeline.backend,
+            backend_fault=pipeline.backend_fault,
         )

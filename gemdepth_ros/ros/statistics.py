@@ -73,6 +73,8 @@ class Snapshot:
         weights: what the weights are.
         trained: False: the output means nothing.
         fallback: what was made smaller for lack of memory; empty when nothing was.
+        backend: what computes the frames.
+        backend_fault: why the configured backend is not used; empty while it is.
         counts: where the frames are.
         latency: callback to publish [ms].
         stamp_latency: capture stamp to publish on the ROS clock [ms]; NaN where stamps are not of
@@ -102,6 +104,8 @@ class Snapshot:
     weights: str = ''
     trained: bool = False
     fallback: str = ''
+    backend: str = ''
+    backend_fault: str = ''
     counts: FrameCounts = field(default_factory=FrameCounts)
     latency: LatencySummary = field(default_factory=LatencySummary)
     stamp_latency: LatencySummary = field(default_factory=LatencySummary)

@@ -123,6 +123,8 @@ def _input_findings(
 
 
 def _depth_findings(now: Snapshot) -> Iterator[tuple[int, str]]:
+    if now.backend_fault:
+        yield ERROR, now.backend_fault
     if now.fallback:
         yield WARN, f'the memory did not suffice, so this was made smaller: {now.fallback}'
     if not now.trained:
@@ -159,6 +161,7 @@ def _values(now: Snapshot) -> dict[str, str]:
         'state': now.state,
         'mode': now.mode,
         'weights': now.weights,
+        'backend': now.backend,
         'image topic': now.image_topic,
         'input rate (Hz)': f'{now.input_hz:.2f}',
         'output rate (Hz)': f'{now.output_hz:.2f}',

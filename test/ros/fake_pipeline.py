@@ -46,6 +46,8 @@ class FakePipeline:
     warmed_up: tuple[int, int] | None = None
     closed: bool = False
     fallback: str = ''
+    backend: str = 'eager'
+    backend_fault: str = ''
 
     def __post_init__(self):
         self._counts = Counter()

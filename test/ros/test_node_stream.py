@@ -346,6 +346,18 @@ def test_a_stream_made_smaller_for_lack_of_memory_is_said(world):
     assert bench.status().last_reset_reason == 'device_memory'
 
 
+def test_a_refused_backend_is_an_error_and_the_stream_goes_on(world):
+    bench = Bench(world)
+    bench.send()
+    bench.pipeline.backend_fault = 'streaming.backend onnx is refused: it differs; eager goes on'
+    bench.send()
+    found = bench.diagnosis()
+    assert found.level == b'\x02'
+    assert bench.pipeline.backend_fault in found.message
+    assert {value.key: value.value for value in found.values}['backend'] == 'eager'
+    assert bench.counts.processed == 2
+
+
 def test_a_camera_info_of_another_size_is_not_used_and_said(world):
     bench = Bench(world)
     infos, bench.camera.infos = bench.camera.infos, None

@@ -26,6 +26,7 @@ from gemdepth_ros.inference.engines.manifest import ENCODER_FILE, STEP_FILE
 from gemdepth_ros.inference.engines.onnx_program import OnnxProgram, Provider
 from gemdepth_ros.inference.static_step import StaticEncoder, StaticStep
 from gemdepth_ros.model import GemDepth
+from gemdepth_ros.model.config import PATCH_SIZE
 
 COMPILERS = ('c++', 'g++', 'clang++')
 CAPTURE_REHEARSALS = 3  # libraries choose their kernels and allocate in the first runs
@@ -37,6 +38,9 @@ class StepBackend(Protocol):
     @property
     def name(self) -> str:
         """What it is, for logs."""
+
+    def prepare(self, segment: CausalSegment) -> None:
+        """Do what is to be done once for an empty segment, before its first frame comes."""
 
     def encode(self, image_13HW: Tensor) -> list[Tensor]:
         """Encode one frame: four levels, each [1, L, C]."""
@@ -63,6 +67,9 @@ class CompiledBackend:
         self._step: Callable[..., Any] = torch.compile(step, fullgraph=True, dynamic=False)
         self.name = 'compile'
 
+    def prepare(self, segment: CausalSegment) -> None:
+        """Nothing: one graph serves all segments."""
+
     def encode(self, image_13HW: Tensor) -> list[Tensor]:
         """Encode one frame."""
         return list(self._encode(image_13HW))
@@ -80,7 +87,7 @@ def check_compiler(device: torch.device) -> None:
     chosen = os.environ.get('CXX', '')
     if device.type == 'cpu' and not any(map(shutil.which, filter(None, (chosen, *COMPILERS)))):
         raise EngineError(
-            'backend compile needs a C++ compiler and there is none here: install one '
+            'it needs a C++ compiler and there is none here: install one '
             '(apt install g++), or name it in CXX'
         )
 
@@ -127,16 +134,22 @@ class CudaGraphBackend:
 
     def __init__(self, model: GemDepth, grid: StreamGrid, window: int) -> None:
         if model.device.type != 'cuda':
-            raise EngineError(
-                f'backend cudagraph needs a CUDA device, the network is on {model.device}'
-            )
+            raise EngineError(f'it needs a CUDA device, the network is on {model.device}')
         self._encoder = StaticEncoder(model, grid)
         self._static = StaticStep(model, grid, window, in_place=True)
+        height, width = grid.rows * PATCH_SIZE, grid.columns * PATCH_SIZE
+        self._image = torch.zeros(1, 3, height, width, device=model.device)
         self._encoding: _Capture | None = None
         self._steps: weakref.WeakKeyDictionary[CausalSegment, _Capture] = (
             weakref.WeakKeyDictionary()
         )
         self.name = 'cudagraph'
+
+    def prepare(self, segment: CausalSegment) -> None:
+        """Capture the encoder, and the step for a segment."""
+        slot_1 = torch.zeros(1, dtype=torch.int64, device=self._image.device)
+        inputs = (*self.encode(self._image), slot_1)
+        self._steps[segment] = self._capture_step(segment, inputs)
 
     def encode(self, image_13HW: Tensor) -> list[Tensor]:
         """Encode one frame."""
@@ -148,10 +161,7 @@ class CudaGraphBackend:
         """Put a frame into a slot of a segment and return its disparity."""
         slot_1 = torch.tensor([slot], device=segment.all_encodings_1T9.device)
         inputs = (*frame.levels, slot_1)
-        capture = self._steps.get(segment)
-        if capture is None:
-            capture = self._steps[segment] = self._capture_step(segment, inputs)
-        return capture.replay(inputs)[0][0]
+        return self._steps[segment].replay(inputs)[0][0]
 
     def _capture_step(self, segment: CausalSegment, inputs: Sequence[Tensor]) -> _Capture:
         # Not the segment itself, or it would never be freed.
@@ -182,6 +192,9 @@ class OnnxBackend:
         self._inputs = step_inputs(model.config)
         self._new = [f'new_{name}' for name in cache_names(model.config)]
         self.name = f'onnx ({self._step.provider})'
+
+    def prepare(self, segment: CausalSegment) -> None:
+        """Nothing: one graph serves all segments."""
 
     def encode(self, image_13HW: Tensor) -> list[Tensor]:
         """Encode one frame."""

@@ -38,18 +38,26 @@ def load_runtime() -> Any:
         import onnxruntime
     except ImportError:
         raise DependencyError(
-            "this backend needs onnxruntime: pip install 'gemdepth_ros[export]', or "
+            "this needs onnxruntime: pip install 'gemdepth_ros[export]', or "
             'onnxruntime-gpu for an NVIDIA card'
         ) from None
     return onnxruntime
 
 
 def providers_for(device: torch.device, present: Sequence[str]) -> list[Provider]:
-    """Return the providers to use on a device of those that are present, best first."""
+    """Return the providers to use on a device of those that are present, best first.
+
+    Raises:
+        EngineError: there is none for the device.
+    """
     if device.type != 'cuda':
         return [(CPU, {})]
-    on_device = {'device_id': device.index or 0}
-    return [*((name, on_device) for name in (CUDA,) if name in present), (CPU, {})]
+    if CUDA not in present:
+        raise EngineError(
+            f'the network is on {device}, but this ONNX Runtime has no CUDA provider: install '
+            'onnxruntime-gpu'
+        )
+    return [(CUDA, {'device_id': device.index or 0}), (CPU, {})]
 
 
 class OnnxProgram:

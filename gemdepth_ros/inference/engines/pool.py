@@ -1,0 +1,169 @@
+"""The backends of one network: each made once, and used by all streams of its size."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from pathlib import Path
+
+import torch
+
+from gemdepth_ros.errors import EngineError, GemDepthError
+from gemdepth_ros.hub import cache_folder
+from gemdepth_ros.inference.config import StreamingConfig
+from gemdepth_ros.inference.encoded import PatchGrid, StreamGrid
+from gemdepth_ros.inference.engines.backends import (
+    CompiledBackend,
+    CudaGraphBackend,
+    OnnxBackend,
+    StepBackend,
+)
+from gemdepth_ros.inference.engines.export import engine_shape, export_step
+from gemdepth_ros.inference.engines.guard import GuardedStep, MadeBackend, default_tolerance
+from gemdepth_ros.inference.engines.machine import build_machine
+from gemdepth_ros.inference.engines.manifest import (
+    FILE_NAME,
+    EngineShape,
+    check_manifest,
+    engine_key,
+)
+from gemdepth_ros.inference.engines.onnx_program import (
+    TENSORRT,
+    Provider,
+    load_runtime,
+    providers_for,
+)
+from gemdepth_ros.model import DepthNetwork, GemDepth
+from gemdepth_ros.model.config import PATCH_SIZE
+
+MACHINE_FILE = 'machine.json'
+
+logger = logging.getLogger(__name__)
+
+
+class EnginePool:
+    """Makes backends and keeps them.
+
+    Args:
+        model: the network.
+        checkpoint: digest of its weights file (``hub.digest_of``), by which exports are known;
+            empty: that of the loaded parameters.
+    """
+
+    def __init__(self, model: DepthNetwork, checkpoint: str = '') -> None:
+        self._model, self._checkpoint = model, checkpoint
+        self._made: dict[tuple[str, int, int, int, str], MadeBackend] = {}
+
+    def guarded(self, grid: PatchGrid, config: StreamingConfig) -> GuardedStep | None:
+        """Return the step of a new stream; None where eager is what is wanted.
+
+        What cannot be made is a fault of the result, which then goes on in eager.
+        """
+        if config.backend == 'eager':
+            return None
+        model = self._model
+        key = (config.backend, grid.rows, grid.columns, config.window, config.engine_folder)
+        if key not in self._made:
+            self._made[key] = self._make(grid, config)
+        assert isinstance(model, GemDepth)  # else __init__ of the session has refused
+        assert isinstance(grid, StreamGrid)
+        tolerance = config.backend_tolerance or default_tolerance(model.dtype)
+        frames = config.backend_check_frames
+        return GuardedStep(model, grid, self._made[key], frames, tolerance)
+
+    def _make(self, grid: PatchGrid, config: StreamingConfig) -> MadeBackend:
+        made = MadeBackend(config.backend)
+        try:
+            made.backend = self._backend(grid, config)
+        except GemDepthError as error:
+            made.refuse(str(error))
+        return made
+
+    def _backend(self, grid: PatchGrid, config: StreamingConfig) -> StepBackend:
+        model = self._model
+        assert isinstance(model, GemDepth)
+        assert isinstance(grid, StreamGrid)
+        if config.backend == 'compile':
+            return CompiledBackend(model, grid, config.window)
+        if config.backend == 'cudagraph':
+            return CudaGraphBackend(model, grid, config.window)
+        return self._onnx_backend(model, grid, config)
+
+    def _onnx_backend(
+        self, model: GemDepth, grid: StreamGrid, config: StreamingConfig
+    ) -> StepBackend:
+        present = load_runtime().get_available_providers()
+        if config.backend == 'tensorrt' and TENSORRT not in present:
+            raise EngineError(
+                'this ONNX Runtime has no TensorRT provider: install onnxruntime-gpu beside '
+                'TensorRT, or use streaming.backend onnx'
+            )
+        providers = providers_for(model.device, present)
+        size = (grid.rows * PATCH_SIZE, grid.columns * PATCH_SIZE)
+        checkpoint = self._checkpoint or parameters_digest(model)
+        shape = engine_shape(model, checkpoint, size, config.window)
+        folder = self._exported(model, shape, config.engine_folder)
+        if config.backend == 'tensorrt':
+            providers = [tensorrt_provider(folder, shape, model.device), *providers]
+        return OnnxBackend(model, folder, providers)
+
+    @staticmethod
+    def _exported(model: GemDepth, shape: EngineShape, chosen: str) -> Path:
+        """Return the folder with the graphs; they are made where there are none yet."""
+        if chosen:
+            folder = Path(chosen).expanduser()
+        else:
+            folder = cache_folder() / 'engines' / engine_key(shape, {})
+        if (folder / FILE_NAME).exists():
+            check_manifest(folder, shape)
+            return folder
+        logger.info('exporting the network to %s', folder)
+        export_step(model, shape.checkpoint, (shape.height, shape.width), shape.window, folder)
+        return folder
+
+
+def tensorrt_provider(folder: Path, shape: EngineShape, device: torch.device) -> Provider:
+    """Return the TensorRT provider with a cache for this machine's engines.
+
+    Raises:
+        EngineError: the network is not on a CUDA device, or the cache is another machine's.
+    """
+    if device.type != 'cuda':
+        raise EngineError(f'it needs a CUDA device, the network is on {device}')
+    settings = {
+        'device_id': device.index or 0,
+        'trt_engine_cache_enable': True,
+        'trt_engine_cache_path': str(engine_cache(folder, shape, build_machine(device))),
+        'trt_fp16_enable': shape.precision == 'float16',
+    }
+    return TENSORRT, settings
+
+
+def engine_cache(folder: Path, shape: EngineShape, machine: dict[str, str]) -> Path:
+    """Return the folder of the engines that a machine builds from the graphs in ``folder``.
+
+    Raises:
+        EngineError: it was made by another machine, or cannot be written.
+    """
+    cache = folder / f'tensorrt-{engine_key(shape, machine)}'
+    record, text = cache / MACHINE_FILE, json.dumps(machine, sort_keys=True)
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        if not record.exists():
+            record.write_text(text, encoding='utf-8')
+        found = record.read_text(encoding='utf-8')
+    except OSError as error:
+        raise EngineError(f'cannot use {cache}: {error.strerror or error}') from error
+    if found != text:
+        raise EngineError(f'{cache} holds engines of {found}, this is {text}: delete it')
+    return cache
+
+
+def parameters_digest(model: torch.nn.Module) -> str:
+    """Return a digest of a network's parameters as they are loaded."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f'{name} {tensor.dtype} {tuple(tensor.shape)}'.encode())
+        digest.update(tensor.contiguous().cpu().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
