@@ -21,7 +21,8 @@ def inverted(matrix: Float64Array) -> Float64Array:
     size = np.sqrt(np.abs(matrix.diagonal()))
     size[size == 0] = 1.0
     sizes = size[:, None] * size
-    even = matrix / sizes + RIDGE * np.eye(len(matrix))
+    even = matrix / sizes
+    even.ravel()[:: len(matrix) + 1] += RIDGE
     return cast('Float64Array', np.linalg.inv(even) / sizes)
 
 

@@ -255,6 +255,26 @@ class SkyConfig:
 
 
 @dataclass(frozen=True)
+class MetricNetworkConfig:
+    """The network's own metres, where its weights are metric (``vda-metric-*``).
+
+    Attributes:
+        enabled: use the source; refused with weights that are not metric.
+        relative_std: how far the metres may be off on your camera, as a part: these weights were
+            tuned on synthetic images. Measure it, with ``gemdepth-ros evaluate``, before you lower
+            it; above ``max_depth_std_at_20m`` this source alone gives no metres.
+        inverse_depth_std: error of inverse depth at infinity [1/m].
+    """
+
+    enabled: bool = False
+    relative_std: float = 0.2
+    inverse_depth_std: float = 0.002
+
+    def __post_init__(self) -> None:
+        _positive(self, 'relative_std', 'inverse_depth_std')
+
+
+@dataclass(frozen=True)
 class FilterConfig:
     """The state over time.
 
@@ -302,6 +322,7 @@ class GroundingConfig:
     odometry: OdometryConfig = field(default_factory=OdometryConfig)
     parallax: ParallaxConfig = field(default_factory=ParallaxConfig)
     sky: SkyConfig = field(default_factory=SkyConfig)
+    metric_network: MetricNetworkConfig = field(default_factory=MetricNetworkConfig)
     filter: FilterConfig = field(default_factory=FilterConfig)
     max_depth_std_at_20m: float = 0.1
     max_coast_s: float = 5.0

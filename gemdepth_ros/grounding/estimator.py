@@ -14,6 +14,7 @@ from gemdepth_ros.grounding.ground_plane import read_ground_plane
 from gemdepth_ros.grounding.inputs import GroundingInput
 from gemdepth_ros.grounding.lidar import read_lidar
 from gemdepth_ros.grounding.manual import manual_measurement, manual_state
+from gemdepth_ros.grounding.metric_network import metric_network_opinion
 from gemdepth_ros.grounding.odometry import OdometryBaselines
 from gemdepth_ros.grounding.parallax import ParallaxTracker
 from gemdepth_ros.grounding.reading import Reading
@@ -193,6 +194,8 @@ class GroundingEstimator:
                 mean = np.array([math.log(config.manual.translation_factor)])
                 variance = np.array([[config.manual.scale_std_relative**2]])
                 opinions.append(Opinion('manual', 'log_factor', mean, variance))
+        if config.metric_network.enabled:
+            opinions.append(metric_network_opinion(config.metric_network))
         for name, track in self._tracks.items():
             if track.age_s(now_ns) <= config.max_coast_s:
                 opinions.append(Opinion(name, _KINDS[name], track.value, track.covariance))

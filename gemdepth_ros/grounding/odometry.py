@@ -22,6 +22,8 @@ STILL_TURN_RAD = math.radians(0.5)  # of the predicted poses, where odometry kno
 STILL_S = 1.0
 # Later than this after the newest sample nobody knows whether the vehicle still stands.
 STILL_MAX_AGE_S = 0.5
+# A speed is silent after this many of its intervals, within limits; slower ones are not added up.
+PAUSE, MIN_PAUSE_S, MAX_PAUSE_S = 3.0, 0.25, 1.5
 RECENT = 20  # samples that tell a speed
 
 
@@ -177,16 +179,24 @@ class OdometryBaselines:
             if problem:
                 message = f'odometry: {problem}'
                 continue
-            if self._path and math.isfinite(sample.speed_mps):
-                elapsed = (sample.stamp_ns - self._path[-1][0]) * 1e-9
-                length = self._path[-1][1] + abs(sample.speed_mps) * elapsed
-                self._path.append((sample.stamp_ns, length))
-            elif math.isfinite(sample.speed_mps):
-                self._path.append((sample.stamp_ns, 0.0))
+            if math.isfinite(sample.speed_mps):
+                self._walk(sample)
             self._samples.append(sample)
         del self._samples[:-HISTORY]
         del self._path[:-HISTORY]
         return message
+
+    def _walk(self, sample: OdometrySample) -> None:
+        """Add a speed to the path; over a pause nobody knows how fast the vehicle was."""
+        elapsed = (sample.stamp_ns - self._path[-1][0]) * 1e-9 if self._path else 0.0
+        usual = MAX_PAUSE_S
+        if len(self._path) > 1:
+            usual = PAUSE * (self._path[-1][0] - self._path[-2][0]) * 1e-9
+        if elapsed > min(max(usual, MIN_PAUSE_S), MAX_PAUSE_S):
+            self._path.clear()
+            self._anchor = None
+        length = self._path[-1][1] + abs(sample.speed_mps) * elapsed if self._path else 0.0
+        self._path.append((sample.stamp_ns, length))
 
     def _problem(self, sample: OdometrySample, frame_ns: int) -> str:
         config = self._config

@@ -102,6 +102,29 @@ def test_a_vehicle_that_backs_up_has_a_speed_below_zero() -> None:
     assert states[0].translation_factor == pytest.approx(states[1].translation_factor)
 
 
+@pytest.mark.parametrize('pause', [4, 18, 60])
+def test_a_speed_that_pauses_says_nothing_of_the_way_in_between(pause: int) -> None:
+    """1 m/s before and while it is silent, 10 m/s after: the newest speed is not the pause's."""
+    world = World(sources=('odometry',), frames=1)
+    given, _ = next(world.inputs())
+    estimator = GroundingEstimator(cases.config('odometry'))
+    z = 0.0
+    for index in range(pause + 40):
+        silent = 3 <= index < 3 + pause
+        speed = 1.0 if index < 3 + pause else 10.0
+        z += 0.1 * speed
+        pose = np.eye(4)
+        pose[2, 3] = z / 2.5
+        stamp = given.stamp_ns + index * FRAME_NS
+        samples = () if silent else (OdometrySample(stamp, None, speed),)
+        state = estimator.update(
+            replace(given, stamp_ns=stamp, session_from_camera=pose, odometry=samples)
+        )
+        if math.isfinite(state.translation_factor):
+            assert state.translation_factor == pytest.approx(2.5, rel=0.02)
+    assert math.isfinite(state.translation_factor)
+
+
 def unmounted(frame: GroundingInput, error_deg: float) -> GroundingInput:
     """Only the height is known; the camera's IMU says which way is down, with an error."""
     mounting = frame.mounting
