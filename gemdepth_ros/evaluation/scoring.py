@@ -110,7 +110,7 @@ def score_records(
             scorer.add(record)
         if progress is not None:
             progress(number + 1, len(records))
-    trajectory = _trajectory(motion, contents, notes)
+    trajectory = _trajectory(motion, contents, notes, offline=base.system.mode == 'offline')
     scores = tuple(score for item in temporal if (score := item.result()) is not None)
     return replace(
         base,
@@ -212,13 +212,14 @@ def _temporal(
 
 
 def _trajectory(
-    motion: TrajectoryScorer, contents: Contents, notes: list[str]
+    motion: TrajectoryScorer, contents: Contents, notes: list[str], *, offline: bool
 ) -> TrajectoryResult | None:
     if not contents.true_poses:
         notes.append('no true poses: the trajectory is not evaluated')
         return None
     if not contents.own_poses:
-        notes.append('offline windows have poses in units of their own: no trajectory')
+        why = 'offline windows have poses in units of their own' if offline else 'no own poses'
+        notes.append(f'{why}: no trajectory')
         return None
     try:
         result, said = motion.result()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from evaluation_worlds import TINY, known, scaled, write_bag
+from evaluation_worlds import HEIGHT, TINY, WIDTH, known, scaled, write_bag
 
 from gemdepth_ros.bags.writer import Storage
 from gemdepth_ros.cli.evaluation.prediction import Prediction
@@ -115,6 +115,27 @@ def test_unknown_pixels_are_counted_not_judged(bag: Path, tmp_path: Path) -> Non
     assert protocol.coverage == pytest.approx(0.75)
     assert protocol.mean.abs_rel == 0
     assert protocol.frames[0].pixels == 36 * 48
+
+
+def test_one_infinite_pixel_spoils_itself_alone(bag: Path, tmp_path: Path) -> None:
+    def overflow(prediction: Prediction) -> Prediction:
+        disparity = prediction.disparity.copy()
+        disparity[0, 0] = np.inf
+        return replace(prediction, disparity=disparity)
+
+    vda = evaluate_source(bag, TINY, tmp_path, make_predictor=known(overflow)).protocol('vda')
+    assert vda is not None
+    assert vda.scale == pytest.approx(1.0, abs=1e-5)
+    assert 0 < vda.mean.abs_rel < 2 / (HEIGHT * WIDTH)
+
+
+def test_without_own_poses_there_is_no_trajectory(bag: Path, tmp_path: Path) -> None:
+    def depth_alone(prediction: Prediction) -> Prediction:
+        return replace(prediction, own_from_camera=None, own_metric=False)
+
+    result = evaluate_source(bag, TINY, tmp_path, make_predictor=known(depth_alone))
+    assert result.trajectory is None
+    assert 'no own poses: no trajectory' in result.notes
 
 
 def test_a_live_node_has_holes_in_disparity_too(bag: Path, tmp_path: Path) -> None:

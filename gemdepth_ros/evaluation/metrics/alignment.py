@@ -51,12 +51,13 @@ class ScaleShiftFit:
 
         Args:
             disparity: predicted, any shape; floored at `SMALLEST` as the published scripts do.
-                Pixels where it is NaN have no prediction and do not count.
+                Pixels where it is NaN have no prediction and do not count, nor do infinite ones:
+                one of them would spoil the fit of all.
             truth_m: true depth [m], > 0, of the same pixels.
         """
         p = np.maximum(np.asarray(disparity, np.float64).ravel(), SMALLEST)
         y = 1.0 / (np.asarray(truth_m, np.float64).ravel() + TRUTH_OFFSET_M)
-        known = ~np.isnan(p)
+        known = np.isfinite(p)
         if not known.all():
             p, y = p[known], y[known]
         if not p.size:
