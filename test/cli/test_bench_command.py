@@ -13,6 +13,7 @@ from gemdepth_ros.cli.benchmark.child import measure_times
 from gemdepth_ros.cli.benchmark.forms import prepare
 from gemdepth_ros.cli.benchmark.task import Task
 from gemdepth_ros.cli.main import main
+from gemdepth_ros.errors import EngineError
 from gemdepth_ros.model import GemDepth
 
 ARGUMENTS = ['bench', '--presets', 'tiny', '--sizes', '28x42', '--device', 'cpu', '--threads', '1']
@@ -94,3 +95,8 @@ def test_what_fails_ends_no_other_case(monkeypatch: pytest.MonkeyPatch) -> None:
     failed, done = measure_times(Task.from_json(task.to_json()))['rows']
     assert failed == {'error': 'too large'}
     assert done['frames'] >= 1
+
+
+def test_a_backend_that_is_refused_has_no_figures(tiny_model: GemDepth) -> None:
+    with pytest.raises(EngineError, match='it needs a CUDA device'):
+        prepare(tiny_model, Case('tiny', 'float32', 28, 42, 'causal', 2, 'cudagraph'))

@@ -1,16 +1,18 @@
-"""Which backends this version of the package can time."""
+"""Which backends a stream can be given."""
 
 from __future__ import annotations
 
-from gemdepth_ros.cli.benchmark.cases import EAGER
+from typing import get_args
+
 from gemdepth_ros.errors import ConfigError
+from gemdepth_ros.inference.config import Backend
 
 
 def check_backend(name: str) -> None:
-    """Refuse a backend that the stream cannot be given.
+    """Refuse a backend that there is not.
 
     Raises:
         ConfigError: there is no such backend.
     """
-    if name != EAGER:
-        raise ConfigError(f'no backend {name!r} here; known: {EAGER}')
+    if name not in get_args(Backend):
+        raise ConfigError(f'no backend {name!r}; known: {", ".join(get_args(Backend))}')

@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gemdepth_ros.cli.benchmark.cases import STREAM_MODES, Case
+from gemdepth_ros.cli.benchmark.cases import EAGER, STREAM_MODES, Case
 from gemdepth_ros.cli.benchmark.pictures import Pictures
+from gemdepth_ros.errors import EngineError
 from gemdepth_ros.inference import StreamingConfig, StreamSession, WindowConfig, WindowedPredictor
-from gemdepth_ros.inference.config import StreamMode
+from gemdepth_ros.inference.config import Backend, StreamMode
 from gemdepth_ros.inference.preprocessing import preprocess
 from gemdepth_ros.inference.stitching import Stitcher, next_window
 from gemdepth_ros.interfaces import Float32Array, UInt8Array, VideoFrame
@@ -46,36 +47,51 @@ class Form:
         return self._held_bytes()
 
 
-def prepare(model: DepthNetwork, case: Case) -> Form:
-    """Bring one case to where every further call costs the same.
+class Stream:
+    """A stream of one case, from its first frame on."""
 
-    A stream's first window is filled and one more frame answered, which warms everything up.
-    """
-    pictures = Pictures(case.size)
+    def __init__(self, model: DepthNetwork, case: Case) -> None:
+        self._pictures = Pictures(case.size)
+        config = StreamingConfig(
+            mode=cast(StreamMode, case.mode),
+            window=case.window,
+            input_size=self._pictures.input_size,
+            backend=cast(Backend, case.backend),
+        )
+        self._session = StreamSession(model, config)
+        checked = 0 if case.backend == EAGER else config.backend_check_frames
+        self._steady = max(case.window, checked) + 1
+        self._number = 0
+
+    def step(self) -> None:
+        """Answer the next frame."""
+        image = self._pictures[self._number]
+        self._number += 1
+        output = self._session.step(VideoFrame(image, self._number * FRAME_NS))
+        assert output is not None  # without lookahead
+        output.disparity_HW.cpu()
+
+    def fill(self) -> Form:
+        """Fill the first window, which warms everything up, and return the steady state.
+
+        Raises:
+            EngineError: the backend was refused; what follows would be timed in eager.
+        """
+        for _ in range(self._steady):
+            self.step()
+        if self._session.backend_fault:
+            raise EngineError(self._session.backend_fault)
+        return Form(self.step, held_bytes=lambda: self._session.nbytes)
+
+
+def prepare(model: DepthNetwork, case: Case) -> Form:
+    """Bring one case to where every further call costs the same."""
     if case.mode in STREAM_MODES:
-        return _stream(model, case, pictures)
+        return Stream(model, case).fill()
+    pictures = Pictures(case.size)
     if case.mode == 'dense':
         return _dense(model, case, pictures)
     return _offline(model, case, pictures)
-
-
-def _stream(model: DepthNetwork, case: Case, pictures: Pictures) -> Form:
-    mode = cast(StreamMode, case.mode)
-    config = StreamingConfig(mode=mode, window=case.window, input_size=pictures.input_size)
-    session = StreamSession(model, config)
-    number = 0
-
-    def step() -> None:
-        nonlocal number
-        image = pictures[number]
-        output = session.step(VideoFrame(image, (number + 1) * FRAME_NS))
-        assert output is not None  # without lookahead
-        output.disparity_HW.cpu()
-        number += 1
-
-    for _ in range(case.window + 1):
-        step()
-    return Form(step, held_bytes=lambda: session.nbytes)
 
 
 def _offline(model: DepthNetwork, case: Case, pictures: Pictures) -> Form:
