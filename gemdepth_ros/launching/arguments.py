@@ -10,7 +10,15 @@ from typing import Any
 from gemdepth_ros.errors import ConfigError
 
 Value = bool | int | float | str
-GROUNDING_SOURCES = ('ground_plane', 'lidar', 'odometry', 'parallax', 'sky', 'manual')
+GROUNDING_SOURCES = (
+    'ground_plane',
+    'lidar',
+    'odometry',
+    'parallax',
+    'sky',
+    'manual',
+    'metric_network',
+)
 TRUE_OR_FALSE = ('true', 'false')
 
 
@@ -80,7 +88,9 @@ FILES = (
 )
 PARAMETERS = (
     Argument('weights', 'a weights file or a known name', parameter='network.weights'),
-    Argument('network', 'auto, vitl, small or tiny', parameter='network.preset'),
+    Argument(
+        'network', 'auto, vitl, small, tiny or vda-small (docs/vda.md)', parameter='network.preset'
+    ),
     Argument('device', 'auto, cpu, cuda or cuda:N', parameter='network.device'),
     Argument('dtype', 'auto, float32, bfloat16 or float16', parameter='network.dtype'),
     Argument('mode', 'sliding or causal', parameter='streaming.mode'),

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from gemdepth_ros.errors import DeviceMemoryError
+from gemdepth_ros.errors import ConfigError, DeviceMemoryError
 from gemdepth_ros.inference.preprocessing import network_size
 from gemdepth_ros.inference.streaming import StreamOutput
 from gemdepth_ros.interfaces import (
@@ -20,6 +20,7 @@ from gemdepth_ros.interfaces import (
     ResetReason,
     VideoFrame,
 )
+from gemdepth_ros.model import VideoDepthAnything
 from gemdepth_ros.pipeline.config import PipelineConfig
 from gemdepth_ros.pipeline.memory_fallback import is_out_of_memory, smaller_stream
 from gemdepth_ros.pipeline.metres import Metres
@@ -54,6 +55,7 @@ class DepthPipeline:
         self.config = config or PipelineConfig()
         self._network = network or LoadedNetwork(self.config.network)
         self._model = self._network.model
+        check_metric_network(self.config, self._model)
         self.trained = self._network.trained
         self.weights_description = self._network.weights_description
         self._session = self._network.session(self.config.streaming)
@@ -211,6 +213,20 @@ class DepthPipeline:
         self._fallbacks.append(text)
         _empty_cache()
         logger.warning('out of memory at %s (%s); goes on with %s', size, shortage, text)
+
+
+def check_metric_network(config: PipelineConfig, model: object) -> None:
+    """Refuse the network's own metres where it has none.
+
+    Raises:
+        ConfigError: ``grounding.metric_network`` with weights that are not metric.
+    """
+    metric = isinstance(model, VideoDepthAnything) and model.config.metric
+    if config.grounding.metric_network.enabled and not metric:
+        raise ConfigError(
+            'grounding.metric_network.enabled needs metric weights (network.weights '
+            'vda-metric-small, -base or -large); these give disparity without a unit'
+        )
 
 
 def _empty_cache() -> None:
