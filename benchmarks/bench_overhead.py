@@ -28,9 +28,9 @@ from sensor_msgs.msg import Image, PointCloud2
 from gemdepth_ros.inference.preprocessing import network_size, preprocess
 from gemdepth_ros.interfaces import GroundingState, OrganizedCloud, PinholeIntrinsics
 from gemdepth_ros.pipeline.config import ProductsConfig
+from gemdepth_ros.pipeline.host_depth import filtered_metric_depth
 from gemdepth_ros.pipeline.latest_queue import LatestQueue
-from gemdepth_ros.pipeline.products import as_array, at_image_size, inverse_depth, metric_depth
-from gemdepth_ros.pipeline.surfaces import flying_pixels
+from gemdepth_ros.pipeline.products import as_array, at_image_size, metric_depth
 from gemdepth_ros.ros import conversions
 from gemdepth_ros.ros.camera_input import CameraInput
 from gemdepth_ros.ros.node_config import NodeConfig
@@ -53,11 +53,9 @@ def stages(node: Any, height: int, width: int) -> dict[str, Case]:
 
     def depth(*, filtered: bool) -> Any:
         full = at_image_size(disparity, (height, width))
-        result = metric_depth(full, METRES, config)
         if filtered:
-            edges = flying_pixels(inverse_depth(full, METRES), camera, config.edges)
-            result = result.masked_fill(edges, torch.nan)
-        return as_array(result)
+            return filtered_metric_depth(as_array(full), METRES, camera, config)
+        return as_array(metric_depth(full, METRES, config))
 
     depth_m = depth(filtered=True)
     xyz = random.normal(size=(-(-height // 2), -(-width // 2), 3)).astype(np.float32)

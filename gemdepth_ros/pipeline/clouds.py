@@ -9,6 +9,8 @@ Unknown depth (NaN: flying pixels, the vehicle itself, too near) neither marks n
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import numpy.typing as npt
 
@@ -45,7 +47,7 @@ def points_mark(
     rays = _rays(camera, depth_m.shape, step)
     # NaN and infinity compare as false.
     with np.errstate(invalid='ignore'):
-        distance = depth * _lengths(rays)
+        distance = depth * _lengths(camera, depth_m.shape, step)
         kept = (distance >= config.min_range_m) & (distance <= config.max_range_m)
         height = _heights(depth, rays, base_from_camera)
         kept &= (height >= config.min_height_m) & (height <= config.max_height_m)
@@ -77,7 +79,7 @@ def points_clear(
     step = config.clear_step
     depth = _picked(depth_m, step)
     rays = _rays(camera, depth_m.shape, step)
-    lengths = _lengths(rays)
+    lengths = _lengths(camera, depth_m.shape, step)
     with np.errstate(invalid='ignore'):
         distance = depth * lengths
         obstacle = _heights(depth, rays, base_from_camera) >= config.min_height_m
@@ -99,6 +101,7 @@ def _picked(values: Float32Array, step: int) -> Float32Array:
     return np.ascontiguousarray(values[first_row::step, first_column::step])
 
 
+@functools.lru_cache(maxsize=8)
 def _rays(
     camera: PinholeIntrinsics, shape: tuple[int, ...], step: int
 ) -> tuple[Float32Array, Float32Array]:
@@ -111,8 +114,10 @@ def _rays(
     return x, y
 
 
-def _lengths(rays: tuple[Float32Array, Float32Array]) -> Float32Array:
-    x, y = rays
+@functools.lru_cache(maxsize=8)
+def _lengths(camera: PinholeIntrinsics, shape: tuple[int, ...], step: int) -> Float32Array:
+    """Lengths [h, w] of these rays: the same for every frame of a camera."""
+    x, y = _rays(camera, shape, step)
     lengths: Float32Array = np.sqrt(x**2 + (y**2 + 1)[:, None])
     return lengths
 
@@ -153,7 +158,8 @@ def _alike_neighbours(depth: Float32Array, kept: BoolArray, distance: float) -> 
         for row, column in _NEIGHBOURS:
             there = padded[1 + row : 1 + row + height, 1 + column : 1 + column + width]
             np.abs(np.subtract(there, here, out=change), out=change)
-            count += np.less(change, limit, out=alike)
+            np.less(change, limit, out=alike)
+            np.add(count, alike.view(np.uint8), out=count)
     return count
 
 

@@ -22,6 +22,7 @@ from gemdepth_ros.interfaces import (
 )
 from gemdepth_ros.pipeline.clouds import points_clear, points_mark
 from gemdepth_ros.pipeline.config import ProductsConfig
+from gemdepth_ros.pipeline.host_depth import filtered_metric_depth
 from gemdepth_ros.pipeline.products import (
     PreviewColours,
     as_array,
@@ -29,6 +30,7 @@ from gemdepth_ros.pipeline.products import (
     depth_std,
     depth_within,
     inverse_depth,
+    metric_depth,
     relative_depth,
 )
 from gemdepth_ros.pipeline.self_mask import check_self_mask, hide, load_self_mask
@@ -135,20 +137,27 @@ class ProductBuilder:
         self, frame: VideoFrame, full: Tensor, camera: PinholeIntrinsics, grounding: GroundingState
     ) -> Tensor:
         """Metric or relative depth with everything hidden that is not known."""
-        if grounding.metric:
-            inverse = inverse_depth(full, grounding)
-            depth = depth_within(inverse, self._config)
-            if self._config.filter_edges:
-                edges = flying_pixels(inverse, camera, self._config.edges)
-                depth.masked_fill_(edges, torch.nan)
-        else:
-            depth = relative_depth(full)
+        depth = self._metric(full, camera, grounding) if grounding.metric else relative_depth(full)
         if self._self_mask is not None:
             check_self_mask(self._self_mask, frame.height, frame.width)
             depth = hide(depth, torch.from_numpy(self._self_mask).to(depth.device))
         if frame.valid is not None:
             depth = hide(depth, torch.from_numpy(~frame.valid).to(depth.device))
         return depth
+
+    def _metric(
+        self, full: Tensor, camera: PinholeIntrinsics, grounding: GroundingState
+    ) -> Tensor:
+        """Depth in metres; without flying pixels, unless the configuration leaves them."""
+        config = self._config
+        if not config.filter_edges:
+            return metric_depth(full, grounding, config)
+        if full.device.type == 'cpu' and full.dtype == torch.float32:
+            found = filtered_metric_depth(full.numpy(), grounding, camera, config)
+            return torch.from_numpy(found)
+        inverse = inverse_depth(full, grounding)
+        edges = flying_pixels(inverse, camera, config.edges)
+        return depth_within(inverse, config).masked_fill_(edges, torch.nan)
 
     def _std(
         self, full: Tensor, depth: Tensor, grounding: GroundingState, request: OutputRequest

@@ -62,8 +62,10 @@ class MotionOutputs:
         place = self._place(output)
         if place is None:
             return
-        # Built for every frame: the twist needs the previous pose, listeners or not.
-        self._send(ODOMETRY, self._odometry.message(output, place))
+        if self._wanted(ODOMETRY):
+            self._send(ODOMETRY, self._odometry.message(output, place))
+        else:
+            self._odometry.pass_over(output, place)
         self._publish_path(output, place)
         if self._config.tf_mode != 'none':
             self._publish_transforms(output, place)

@@ -164,8 +164,10 @@ class OutputPublishers:
         self._publishers[topic].publish(message)
 
     def _send_camera_info(self, topic: str, output: PipelineOutput) -> None:
-        message = conversions.camera_info_message(output.camera, output.stamp_ns, output.frame_id)
-        self._publishers[topic].publish(message)
+        if self._wanted(topic):
+            self._publishers[topic].publish(
+                conversions.camera_info_message(output.camera, output.stamp_ns, output.frame_id)
+            )
 
     def _send_cloud(self, topic: str, output: PipelineOutput) -> None:
         if output.cloud is not None and self._wanted(topic):

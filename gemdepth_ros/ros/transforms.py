@@ -178,6 +178,10 @@ class OdometryBuilder:
         message.twist.covariance = covariance.ravel().tolist()
         return message
 
+    def pass_over(self, output: PipelineOutput, place: PlacedMotion) -> None:
+        """Note an output that nobody listens to; the next one's twist begins there."""
+        self._previous = (output.stamp_ns, place)
+
     def _twist(
         self, output: PipelineOutput, place: PlacedMotion
     ) -> tuple[Float64Array, Float64Array, Float64Array]:

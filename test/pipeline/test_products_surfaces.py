@@ -11,7 +11,10 @@ import torch
 from product_scenes import CAMERA, Wall, scene, slopes
 
 from gemdepth_ros.errors import ConfigError
-from gemdepth_ros.interfaces import PinholeIntrinsics
+from gemdepth_ros.interfaces import GroundingState, PinholeIntrinsics
+from gemdepth_ros.pipeline import ProductsConfig
+from gemdepth_ros.pipeline.host_depth import filtered_metric_depth
+from gemdepth_ros.pipeline.products import inverse_depth, metric_depth
 from gemdepth_ros.pipeline.products_config import EdgeFilter
 from gemdepth_ros.pipeline.surfaces import flying_pixels, normal_image, normals
 from gemdepth_ros.synthetic import SyntheticDrive
@@ -101,6 +104,26 @@ def test_the_hosts_own_way_finds_the_same_edges(window: int, unknown: tuple[floa
     found = flying_pixels(values, FULL, config)
     assert torch.equal(found, flying_pixels(values.double(), FULL, config))
     assert 0.05 < found.float().mean() < 0.99
+
+
+@pytest.mark.parametrize('height', [1, 47, 48, 49, 200])
+@pytest.mark.parametrize('window', [3, 7])
+def test_strips_on_the_host_are_the_whole(height: int, window: int) -> None:
+    random = np.random.default_rng(height)
+    low = random.uniform(-60, 90, (height // 40 + 2, 4)).astype(np.float32)
+    disparity = np.asarray(cv2.resize(low, (128, height), interpolation=cv2.INTER_LINEAR))
+    disparity[random.random(disparity.shape) < 0.003] = 2000.0  # nearer than min_depth_m
+    state = GroundingState(metric=True, scale=100.0, shift=1.0)
+    config = ProductsConfig(edges=EdgeFilter(window=window), max_depth_m=30.0)
+    found = filtered_metric_depth(disparity, state, FULL, config)
+    whole = torch.from_numpy(disparity)
+    edges = flying_pixels(inverse_depth(whole, state), FULL, config.edges)
+    expected = metric_depth(whole, state, config).masked_fill(edges, torch.nan).numpy()
+    np.testing.assert_array_equal(found, expected)
+    if height > 1:
+        assert np.isnan(found).any()
+        assert np.isfinite(found).any()
+        assert np.isinf(found).any()
 
 
 def test_noise_is_no_edge() -> None:

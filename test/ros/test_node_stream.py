@@ -128,9 +128,13 @@ def test_metric_products_exist_only_with_grounding(world):
     assert bench.diagnosis().level == b'\x00'
 
 
-def test_work_without_listeners_is_not_asked_for(world):
+def test_work_without_listeners_is_not_asked_for(world, monkeypatch):
     bench = Bench(world)
+    published = []
+    infos = bench.node._outputs._publishers['~/relative/camera_info']
+    monkeypatch.setattr(infos, 'publish', published.append)
     bench.send()
+    assert published == []
     request = bench.pipeline.requests[-1]
     assert (request.depth, request.points, request.preview) == (False, False, False)
     bench.listener.listen(f'{NODE}/depth/preview', Image)

@@ -61,6 +61,16 @@ class Builder:
         return transforms.placed_motion(output, self.config, self.base_from_camera)
 
 
+def test_a_twist_begins_at_an_output_that_nobody_listened_to():
+    heard, unheard = Builder(), Builder()
+    first, second = outputs(2, factor=0.5)
+    heard.message(first)
+    unheard.builder.pass_over(first, unheard.place(first))
+    message = unheard.message(second)
+    assert message == heard.message(second)
+    assert message.twist.twist.linear.z == 1.0
+
+
 def built(output, **settings):
     return Builder(**settings).message(output)
 

@@ -1,0 +1,69 @@
+"""Metric depth without flying pixels on the host: what each pixel needs, while it is in the cache.
+
+The same numbers as ``products.depth_within`` and ``surfaces.flying_pixels`` give on any device. On
+the host their intermediate maps would each go to memory and back, which costs more than the
+arithmetic; here a strip of rows goes through all steps at once.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from gemdepth_ros.interfaces import Float32Array, GroundingState, PinholeIntrinsics
+from gemdepth_ros.pipeline.config import ProductsConfig
+
+STRIP_ROWS = 48
+
+
+def filtered_metric_depth(
+    disparity: Float32Array,
+    state: GroundingState,
+    camera: PinholeIntrinsics,
+    config: ProductsConfig,
+) -> Float32Array:
+    """Return depth in metres, NaN where it is unknown, too near or a mixture, +Inf where far.
+
+    Args:
+        disparity: float32 [H, W], all finite.
+        state: scale and shift.
+        camera: intrinsics of the map.
+        config: limits, and what an edge is.
+    """
+    assert state.metric
+    shift, scale = np.float32(state.shift), np.float32(state.scale)
+    far, near = np.float32(1 / config.max_depth_m), np.float32(config.min_depth_m)
+    depth = np.empty_like(disparity)
+    height, reach = len(disparity), config.edges.window // 2
+    with np.errstate(divide='ignore'):
+        for first in range(0, height, STRIP_ROWS):
+            last = min(first + STRIP_ROWS, height)
+            above = max(first - reach, 0)
+            inverse = disparity[above : min(last + reach, height)] - shift
+            inverse /= scale
+            inner = slice(first - above, last - above)
+            hidden = _mixtures(inverse, inner, camera, config)
+            strip, out = inverse[inner], depth[first:last]
+            np.divide(np.float32(1), strip, out=out)
+            np.putmask(out, strip <= far, np.inf)
+            hidden |= out < near
+            np.putmask(out, hidden, np.nan)
+    return depth
+
+
+def _mixtures(
+    inverse: Float32Array, inner: slice, camera: PinholeIntrinsics, config: ProductsConfig
+) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    """``surfaces.flying_pixels`` of the inner rows of a strip of inverse depth."""
+    edges = config.edges
+    kernel = np.ones((edges.window, edges.window), np.uint8)
+    largest = cv2.dilate(inverse, kernel)[inner]
+    change = cv2.erode(inverse, kernel)[inner]
+    np.maximum(change, 0, out=change)
+    np.subtract(largest, change, out=change)
+    np.multiply(largest, np.float32(edges.jump), out=largest)
+    focal = min(camera.fx, camera.fy)
+    grazing = (edges.window - 1) / (focal * edges.plane_distance_m)
+    np.maximum(largest, np.float32(grazing), out=largest)
+    mixed: np.ndarray[tuple[int, ...], np.dtype[np.bool_]] = change > largest
+    return mixed
