@@ -78,6 +78,12 @@ class GroundingEstimator:
             return self._odometry.still
         return self._parallax.step_flow_px < STILL_FLOW_PX
 
+    @property
+    def moving(self) -> bool:
+        """Whether odometry says that the vehicle moves or turns; False when nobody knows."""
+        speed = self._odometry.speed_mps
+        return self.config.odometry.enabled and math.isfinite(speed) and not self._odometry.still
+
     def update(self, frame: GroundingInput) -> GroundingState:
         """Take the next frame; never raises for what sensors do."""
         if frame.reset is not None:

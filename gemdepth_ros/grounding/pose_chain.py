@@ -29,7 +29,8 @@ class PoseChainConfig:
     """Standing still, and when a factor is good enough.
 
     Attributes:
-        dead_band_m: motion within this over ``hold_s`` is noise [m].
+        dead_band_m: motion within this over ``hold_s`` is noise [m]; so slower than about
+            ``2 * dead_band_m / hold_s`` (4 cm/s) is standing, unless odometry knows better.
         dead_band_deg: turning within this over ``hold_s`` is noise [deg].
         hold_s: see above [s].
         max_factor_std: relative standard deviation of the translation factor up to which the
@@ -59,6 +60,7 @@ class ChainedPose:
         rotation_std: accumulated standard deviation of the rotation [rad].
         lost: the stream's chain was broken at this frame.
         still: somebody else (odometry, the images) knows that the camera stands.
+        moving: somebody else (odometry) knows that it moves or turns, however slowly.
         window: poses behind this frame, handed on.
     """
 
@@ -69,6 +71,7 @@ class ChainedPose:
     lost: bool = False
     still: bool = False
     window: WindowPoses | None = None
+    moving: bool = False
 
 
 class PoseChain:
@@ -105,7 +108,8 @@ class PoseChain:
         if previous is not None and pose.lost:
             self._break(previous, pose)
         elif previous is not None:
-            self.standing = pose.still or self._in_dead_band(pose, factor)
+            near = self._in_dead_band(pose, factor)
+            self.standing = pose.still or (near and not pose.moving)
             if self.standing:
                 self._step_covariance = self._standing_covariance()
             else:

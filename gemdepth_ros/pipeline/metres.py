@@ -112,6 +112,7 @@ class Metres:
             result.lost or restarted,
             self._estimator.standing_still,
             result.window,
+            self._estimator.moving,
         )
         motion = self._chain.update(pose, state)
         if motion.metric and math.isnan(state.translation_factor_std):

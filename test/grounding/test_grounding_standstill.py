@@ -43,8 +43,10 @@ class Robot:
         self.estimator.update(
             GroundingInput(stamp, disparity, CAMERA, session_from_camera=pose, odometry=odometry)
         )
-        still = self.estimator.standing_still
-        return self.chain.update(ChainedPose(stamp, pose, 0.0, 0.0, still=still), KNOWN)
+        still, moving = self.estimator.standing_still, self.estimator.moving
+        return self.chain.update(
+            ChainedPose(stamp, pose, 0.0, 0.0, still=still, moving=moving), KNOWN
+        )
 
 
 def turned(axis: str, angle: float) -> Float64Array:
@@ -95,3 +97,19 @@ def test_odometry_that_has_fallen_silent_does_not_hold_the_pose() -> None:
         motion = robot.step(index, pose, *odometry)
     # Half a second of it is lost: so old may the word of a driver be.
     assert motion.odom_from_camera[2, 3] == pytest.approx(z, abs=0.5 * 6 + 1e-6)
+
+
+@pytest.mark.parametrize('kind', ['pose', 'speed'])
+def test_a_robot_that_creeps_is_followed_where_odometry_sees_it(kind: str) -> None:
+    """3 cm/s is within the dead band for ever; odometry knows that it is motion."""
+    robot, blind = Robot(), Robot()
+    for index in range(300):
+        z = 0.003 * index
+        pose, base = np.eye(4), np.eye(4)
+        pose[2, 3], base[0, 3] = z / FACTOR, z
+        speed = OdometrySample(stamp_of(index), None, 0.03)
+        odometry = speed if kind == 'speed' else OdometrySample(stamp_of(index), base)
+        seen = robot.step(index, pose, odometry)
+        unseen = blind.step(index, pose)
+    assert seen.odom_from_camera[2, 3] == pytest.approx(z, abs=0.03)
+    assert unseen.odom_from_camera[2, 3] < 0.03  # as documented: without odometry it stands
