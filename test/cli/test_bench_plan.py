@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,7 @@ from hypothesis import strategies as st
 
 from gemdepth_ros.cli.benchmark import power_sources
 from gemdepth_ros.cli.benchmark.cases import Case, Plan, size
-from gemdepth_ros.cli.benchmark.machine import describe_system, power_mode
+from gemdepth_ros.cli.benchmark.machine import describe_device, describe_system, power_mode
 from gemdepth_ros.cli.benchmark.pictures import image_for
 from gemdepth_ros.cli.benchmark.power import CounterMeter, SampledMeter, WrappingCounter
 from gemdepth_ros.cli.benchmark.result import percentile, row_of
@@ -217,6 +220,78 @@ def test_rapl_adds_the_packages_alone(tmp_path: Path) -> None:
     (tmp_path / 'sys/class/powercap/intel-rapl:0/energy_uj').write_text('510')
     (tmp_path / 'sys/class/powercap/intel-rapl:0:0/energy_uj').write_text('999')
     assert found.meter.joules() == pytest.approx(500e-6)
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
+    """A CUDA device as torch and NVIDIA's library describe one."""
+    torch = pytest.importorskip('torch')
+    properties = types.SimpleNamespace(
+        name='NVIDIA H200', total_memory=141e9, major=9, minor=0, multi_processor_count=132
+    )
+    monkeypatch.setattr(torch.cuda, 'get_device_properties', lambda _: properties)
+    library = types.SimpleNamespace(
+        NVMLError=RuntimeError,
+        nvmlInit=lambda: None,
+        nvmlDeviceGetHandleByUUID=lambda uuid: ('uuid', uuid),
+        nvmlDeviceGetHandleByIndex=lambda index: ('index', index),
+        asked=[],
+    )
+
+    def energy(handle: object) -> int:
+        library.asked.append(handle)
+        return 1500 * len(library.asked)
+
+    library.nvmlDeviceGetTotalEnergyConsumption = energy
+    library.properties = properties
+    monkeypatch.setitem(sys.modules, 'pynvml', library)
+    return library
+
+
+def test_a_gpu_s_own_counter_is_read(gpu: types.SimpleNamespace, tmp_path: Path) -> None:
+    found = power_sources.find_meter('cuda:1', tmp_path)
+    assert found.note == 'NVML, the whole GPU'
+    assert found.meter is not None
+    assert found.meter.joules() == 3.0  # the second reading, in mJ
+    assert gpu.asked[-1] == ('index', 1)
+    gpu.properties.uuid = 'a-b'
+    power_sources.find_meter('cuda:1', tmp_path)
+    assert gpu.asked[-1] == ('uuid', 'GPU-a-b')
+
+
+def test_a_gpu_without_a_counter_says_why(
+    gpu: types.SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(handle: object) -> int:
+        raise RuntimeError('Not Supported')
+
+    gpu.nvmlDeviceGetTotalEnergyConsumption = refuse
+    monkeypatch.setenv('PATH', str(tmp_path))  # no nvidia-smi
+    found = power_sources.find_meter('cuda', tmp_path)
+    assert found.meter is None
+    assert found.note == 'no INA3221 sensor; NVML: Not Supported; nvidia-smi shows no power'
+
+
+def test_nvidia_smi_is_the_last_resort(
+    gpu: types.SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, 'pynvml', None)
+    tool = tmp_path / 'nvidia-smi'
+    tool.write_text('#!/bin/sh\necho 42.5\n')
+    tool.chmod(0o755)
+    monkeypatch.setenv('PATH', str(tmp_path), prepend=os.pathsep)
+    found = power_sources.find_meter('cuda', tmp_path)
+    assert found.note.startswith('nvidia-smi every')
+    assert found.meter is not None
+    assert 0 <= found.meter.joules() < 42.5 * 60
+    found.meter.close()
+
+
+def test_a_gpu_is_described(gpu: types.SimpleNamespace) -> None:
+    facts = describe_device('cuda:1')
+    assert facts['gpu'] == 'NVIDIA H200'
+    assert facts['gpu memory'] == '141.0 GB'
+    assert facts['compute capability'] == '9.0'
 
 
 def test_without_any_sensor_the_reason_is_given(tmp_path: Path) -> None:

@@ -106,7 +106,11 @@ def nvml(device_name: str) -> Metering:
         return Metering(None, 'no pynvml (pip install nvidia-ml-py)')
     try:
         library.nvmlInit()
-        handle = library.nvmlDeviceGetHandleByUUID(_uuid(device_name).encode())
+        name = _nvidia_name(device_name)
+        if name.startswith('GPU-'):
+            handle = library.nvmlDeviceGetHandleByUUID(name)
+        else:
+            handle = library.nvmlDeviceGetHandleByIndex(int(name))
         library.nvmlDeviceGetTotalEnergyConsumption(handle)
     except library.NVMLError as error:
         return Metering(None, f'NVML: {error}')
@@ -119,7 +123,12 @@ def nvml(device_name: str) -> Metering:
 
 def nvidia_smi(device_name: str) -> Metering:
     """Power that nvidia-smi shows; slices of less than some seconds are guesses."""
-    query = ('-i', _uuid(device_name), '--query-gpu=power.draw', '--format=csv,noheader,nounits')
+    query = (
+        '-i',
+        _nvidia_name(device_name),
+        '--query-gpu=power.draw',
+        '--format=csv,noheader,nounits',
+    )
     try:
         float(tool_output('nvidia-smi', *query))
     except ValueError:
@@ -133,11 +142,14 @@ def nvidia_smi(device_name: str) -> Metering:
     return _metering(SampledMeter(note, watts, NVIDIA_SMI_PERIOD_S))
 
 
-def _uuid(device_name: str) -> str:
-    """Name by which NVIDIA's tools know a GPU of torch, which may see only some of them."""
+def _nvidia_name(device_name: str) -> str:
+    """Name by which NVIDIA's tools know a GPU: torch may see only some of them, in other order."""
     import torch
 
-    return f'GPU-{torch.cuda.get_device_properties(device_name).uuid}'
+    uuid = getattr(torch.cuda.get_device_properties(device_name), 'uuid', None)
+    if uuid is not None:
+        return f'GPU-{uuid}'
+    return str(torch.device(device_name).index or 0)  # torch before 2.4 does not tell
 
 
 def _metering(meter: Meter) -> Metering:
