@@ -111,15 +111,17 @@ class _Capture:
 def _capture(run: Callable[..., Sequence[Tensor]], inputs: Sequence[Tensor]) -> _Capture:
     """Record what ``run`` does on the device; it must give the same when it is repeated."""
     staged = tuple(tensor.clone() for tensor in inputs)
-    side = torch.cuda.Stream()
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):
-        for _ in range(CAPTURE_REHEARSALS):
-            run(*staged)
-    torch.cuda.current_stream().wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        outputs = tuple(run(*staged))
+    with torch.cuda.device(staged[0].device):
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(CAPTURE_REHEARSALS):
+                run(*staged)
+        torch.cuda.current_stream().wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        # Other threads, of other cameras or of ROS, may allocate meanwhile.
+        with torch.cuda.graph(graph, capture_error_mode='thread_local'):
+            outputs = tuple(run(*staged))
     return _Capture(graph, staged, outputs)
 
 
