@@ -1,6 +1,6 @@
-"""Losses of the depth maps, on prediction and truth in one unit.
+"""Losses of the depth maps, on prediction and truth in one unit; means over a whole batch.
 
-With r = prediction - truth, per clip:
+With r = prediction - truth:
 
 * spatial (MiDaS, section 5, equation 5): L = mean |r|, here with pixel weights w of mean 1;
 * gradient matching (MiDaS, equation 11): L = sum over k = 0..K-1 of mean (|dx r_k| + |dy r_k|),
