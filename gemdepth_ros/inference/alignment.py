@@ -14,6 +14,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from gemdepth_ros.interfaces import Float64Array
@@ -53,12 +54,12 @@ class Affine:
 IDENTITY = Affine()
 
 
-def sample(disparity_HW: Tensor) -> Float64Array:
-    """Values on a coarse grid, float64 [n]."""
-    height, width = disparity_HW.shape
+def sample(disparity_NHW: Tensor) -> Float64Array:
+    """Values of maps on a coarse grid, float64 [N, n]."""
+    height, width = disparity_NHW.shape[-2:]
     rows = slice(None, None, -(-height // SAMPLE_SIDE))
     columns = slice(None, None, -(-width // SAMPLE_SIDE))
-    values: Float64Array = disparity_HW[rows, columns].flatten().double().cpu().numpy()
+    values: Float64Array = disparity_NHW[:, rows, columns].flatten(1).double().cpu().numpy()
     return values
 
 
@@ -127,8 +128,9 @@ class SeamAligner:
             present_HW: the present segment's, aligned.
             present: the present segment's affine, used as it is when no fit can be trusted.
         """
-        self._source.append(sample(next_raw_HW))
-        self._target.append(sample(present_HW))
+        both = sample(torch.stack([next_raw_HW, present_HW]))  # one wait for the device
+        self._source.append(both[0])
+        self._target.append(both[1])
         source, target = np.concatenate(self._source), np.concatenate(self._target)
         fitted = fit_affine(source, target)
         if fitted is None:

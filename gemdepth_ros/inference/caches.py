@@ -8,9 +8,26 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from gemdepth_ros.inference.config import CachePrecision
+from gemdepth_ros.inference.device import DTYPES
+
+
+def kept_dtype(precision: CachePrecision, network: torch.dtype) -> torch.dtype:
+    """Precision of what is kept of earlier frames by a network of a precision."""
+    return network if precision == 'auto' else DTYPES[precision]
+
 
 class SlotCache:
-    """Keys and values of one attention, a fixed number of slots of P tokens each."""
+    """Keys and values of one attention, a fixed number of slots of P tokens each.
+
+    Args:
+        shape_BNPH: of one slot.
+        slots: capacity.
+        device: where they are kept.
+        dtype: precision in which they are used.
+        kept: precision in which they are kept; another one costs a conversion at every use, of
+            one attention's slots at a time.
+    """
 
     def __init__(
         self,
@@ -18,10 +35,12 @@ class SlotCache:
         slots: int,
         device: torch.device,
         dtype: torch.dtype,
+        kept: torch.dtype | None = None,
     ) -> None:
+        self._dtype = dtype
         batch, heads, self._tokens, width = shape_BNPH
         shape = (batch, heads, slots * self._tokens, width)
-        self._keys = torch.zeros(shape, device=device, dtype=dtype)
+        self._keys = torch.zeros(shape, device=device, dtype=kept or dtype)
         self._values = torch.zeros_like(self._keys)
 
     @property
@@ -36,9 +55,9 @@ class SlotCache:
         self._values[:, :, place] = v_BNPH
 
     def first(self, slots: int) -> tuple[Tensor, Tensor]:
-        """Return the keys and values of the first ``slots`` slots, without a copy."""
+        """Return the keys and values of the first ``slots`` slots, copied only to convert."""
         end = slots * self._tokens
-        return self._keys[:, :, :end], self._values[:, :, :end]
+        return self._keys[:, :, :end].to(self._dtype), self._values[:, :, :end].to(self._dtype)
 
     def extend(self, slot: int, k_BNPH: Tensor, v_BNPH: Tensor) -> tuple[Tensor, Tensor]:
         """Write ``slot`` and return slots 0..slot (the network's ``KeyValueStore``)."""

@@ -44,16 +44,25 @@ class Entry:
 
 
 class CausalSegment:
-    """The kept keys and values of one segment, and the step that adds a frame to it."""
+    """The kept keys and values of one segment, and the step that adds a frame to it.
 
-    def __init__(self, model: GemDepth, grid: StreamGrid, slots: int) -> None:
+    Args:
+        model: the network.
+        grid: what its input size fixes.
+        slots: frames that the segment can hold.
+        kept: precision of the keys and values, but for the camera head's; None: the network's.
+    """
+
+    def __init__(
+        self, model: GemDepth, grid: StreamGrid, slots: int, kept: torch.dtype | None = None
+    ) -> None:
         self._model, self._grid = model, grid
         config, head = model.config, model.camera_head
         width, patches = config.encoder.width, grid.patches
 
         def cache(batch: int, heads: int, tokens: int, channels: int) -> SlotCache:
             shape = (batch, heads, tokens, channels // heads)
-            return SlotCache(shape, slots, model.device, model.dtype)
+            return SlotCache(shape, slots, model.device, model.dtype, kept)
 
         self._global = cache(1, config.heads // 2, grid.tokens, width)
         pose_dtype = head.embed_pose.weight.dtype
@@ -115,7 +124,7 @@ class CausalSegment:
             Disparity [H, W] as the network gives it, or None.
         """
         model, grid = self._model, self._grid
-        slots_1 = torch.tensor([slot], device=model.device)
+        slots_1 = torch.full((1,), slot, device=model.device)  # nothing to wait for
         tokens_1LC = model.astt.embed(frame.levels[3][None], pose_1C[None], slots_1)[0]
         mixed_1LC = model.astt.step(tokens_1LC, slot, grid.spatial_rope, self._spatial, self._time)
 
@@ -199,15 +208,16 @@ class CausalEngine:
         window: int,
         alignment_memory: int,
         fast: AnsweredStep | None = None,
+        kept: torch.dtype | None = None,
     ) -> None:
         self._model, self._grid, self._fast = model, grid, fast
         self._plan = SegmentPlan.of(window)
         self._memory = min(alignment_memory, MEMORY_SEGMENTS * self._plan.new_frames)
-        self._present = CausalSegment(model, grid, window)
-        self._next = CausalSegment(model, grid, window) if self._plan.shared else None
+        self._present = CausalSegment(model, grid, window, kept)
+        self._next = CausalSegment(model, grid, window, kept) if self._plan.shared else None
         width = model.config.encoder.width
         held = len(self._plan.held_slots) + 1  # and a candidate for a new anchor
-        self._held_HLC = empty(model, held, 2, grid.patches, width)
+        self._held_HLC = empty(model, held, 2, grid.patches, width, dtype=kept)
         self._held_numbers = [-1] * held
         for segment in filter(None, (self._present, self._next)):
             if fast is not None:

@@ -9,6 +9,8 @@ from gemdepth_ros.errors import ConfigError
 
 StreamMode = Literal['sliding', 'causal', 'published_stream']
 WindowAlignment = Literal['auto', 'published', 'checked', 'none']
+Preprocessing = Literal['auto', 'host', 'device']
+CachePrecision = Literal['auto', 'float32', 'bfloat16', 'float16']
 Backend = Literal['eager', 'compile', 'cudagraph', 'onnx', 'tensorrt']
 MAX_WINDOW = 32
 
@@ -99,6 +101,10 @@ class StreamingConfig:
         alignment_memory: causal mode: kept frames over which the scale and shift that join
             segments decay to the network's own, which keeps them bounded; at most the new frames
             of eight segments.
+        preprocessing: where images are resized and normalised: ``host`` (OpenCV), ``device``
+            (equal to rounding), or ``auto``: on a GPU there, else here.
+        cache_precision: of what a stream keeps of earlier frames: ``auto`` (the network's),
+            ``float32``, ``bfloat16`` or ``float16``; half precision halves a session's memory.
         backend: causal mode: what computes the answered step and the encoder. ``eager``;
             ``compile`` (torch.compile), ``cudagraph``, ``onnx`` (ONNX Runtime), ``tensorrt``: each
             is run beside eager on a stream's first frames and refused when it differs.
@@ -117,6 +123,8 @@ class StreamingConfig:
     lookahead: int = 0
     stride: int = 1
     alignment_memory: int = 512
+    preprocessing: Preprocessing = 'auto'
+    cache_precision: CachePrecision = 'auto'
     backend: Backend = 'eager'
     backend_check_frames: int = 8
     backend_tolerance: float = 0.0
@@ -154,7 +162,15 @@ class StreamingConfig:
         for name in ('stride', 'alignment_memory'):
             if getattr(self, name) < 1:
                 raise ConfigError(f'{name} must be >= 1, got {getattr(self, name)}')
+        self._check_choices()
         self._check_backend()
+
+    def _check_choices(self) -> None:
+        choices = {'preprocessing': Preprocessing, 'cache_precision': CachePrecision}
+        for name, kind in choices.items():
+            if getattr(self, name) not in get_args(kind):
+                known = ', '.join(get_args(kind))
+                raise ConfigError(f'{name} must be one of {known}, got {getattr(self, name)!r}')
 
     def _check_backend(self) -> None:
         if self.backend not in get_args(Backend):
@@ -164,6 +180,11 @@ class StreamingConfig:
             raise ConfigError(
                 f'backend {self.backend} needs mode causal, got {self.mode}: the other modes run '
                 'in eager'
+            )
+        if self.backend != 'eager' and self.cache_precision != 'auto':
+            raise ConfigError(
+                f'backend {self.backend} needs cache_precision auto, got {self.cache_precision}: '
+                "its graphs take caches in the network's precision"
             )
         if self.backend_check_frames < 1:
             raise ConfigError(

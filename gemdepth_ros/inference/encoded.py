@@ -135,3 +135,10 @@ class EngineOutput:
 def empty(model: DepthNetwork, *shape: int, dtype: torch.dtype | None = None) -> Tensor:
     """A zeroed buffer on the model's device, in its precision unless said otherwise."""
     return torch.zeros(shape, device=model.device, dtype=dtype or model.dtype)
+
+
+def to_device(host: Tensor, device: torch.device) -> Tensor:
+    """Copy a small tensor to a device without waiting for what the device has still to do."""
+    if device.type != 'cuda':
+        return host.to(device)
+    return host.pin_memory().to(device, non_blocking=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import torch
 
+from gemdepth_ros.inference.caches import kept_dtype
 from gemdepth_ros.inference.config import StreamingConfig
 from gemdepth_ros.inference.segments import SegmentPlan
 from gemdepth_ros.inference.vda.window import VdaWindow
@@ -43,9 +44,10 @@ def stream_bytes(
     if isinstance(model, VdaConfig):
         return _vda(model, streaming, rows, columns, dtype.itemsize)
     tables = _tables(model, rows, columns, dtype.itemsize)
+    kept = kept_dtype(streaming.cache_precision, dtype).itemsize
     if streaming.mode == 'causal':
-        return tables + _causal(model, streaming.window, rows, columns, dtype.itemsize)
-    return tables + _sliding(model, streaming, rows * columns, dtype.itemsize)
+        return tables + _causal(model, streaming.window, rows, columns, kept)
+    return tables + _sliding(model, streaming, rows * columns, kept)
 
 
 def _tables(model: GemDepthConfig, rows: int, columns: int, e: int) -> int:

@@ -23,29 +23,45 @@ from gemdepth_ros.inference.encoded import (
     EngineOutput,
     StreamGrid,
     empty,
+    to_device,
 )
 from gemdepth_ros.model import GemDepth
 from gemdepth_ros.model.camera_head import activate
 
 
 class SlidingEngine:
-    """A window of an anchor and the most recent frames."""
+    """A window of an anchor and the most recent frames.
 
-    def __init__(self, model: GemDepth, grid: StreamGrid, window: int, lookahead: int = 0) -> None:
+    Args:
+        model: the network.
+        grid: what its input size fixes.
+        window: frames of the window.
+        lookahead: frames that come before a frame is answered.
+        kept: precision of what is kept, but for the camera tokens; None: the network's.
+    """
+
+    def __init__(
+        self,
+        model: GemDepth,
+        grid: StreamGrid,
+        window: int,
+        lookahead: int = 0,
+        kept: torch.dtype | None = None,
+    ) -> None:
         config = model.config
         width, heads = config.encoder.width, config.heads // 2
         self._model, self._grid = model, grid
         self._window, self._lookahead = window, lookahead
         self._global = SlotCache(
-            (1, heads, grid.tokens, width // heads), window, model.device, model.dtype
+            (1, heads, grid.tokens, width // heads), window, model.device, model.dtype, kept
         )
         in_stream = model.geometry.frame_block.norm1.weight.dtype  # poses need its digits
         self._camera_TC = empty(model, window, width, dtype=in_stream)
-        self._level4_TLC = empty(model, window, grid.patches, width)
+        self._level4_TLC = empty(model, window, grid.patches, width, dtype=kept)
         channels = config.out_channels[2]
-        self._map3_TCHW = empty(model, window, channels, grid.rows, grid.columns)
-        self._fine_levels = empty(model, lookahead + 1, 2, grid.patches, width)  # a ring
-        self._newest_fine = 0
+        self._map3_TCHW = empty(model, window, channels, grid.rows, grid.columns, dtype=kept)
+        self._fine_levels = empty(model, lookahead + 1, 2, grid.patches, width, dtype=kept)
+        self._newest_fine = 0  # they are a ring
         self._order: list[int] = []  # buffer row of each slot
         self._numbers: list[int] = [0] * window  # frame in each row
         self._transient = False  # whether the newest frame leaves when the next one comes
@@ -110,11 +126,11 @@ class SlidingEngine:
         self._camera_TC[row] = view.camera_1C[0]
         self._global.write(row, view.k_1NPH, view.v_1NPH)
 
-    def _poses(self, rows: list[int]) -> Tensor:
+    def _poses(self, row_of_slot: Tensor) -> Tensor:
         """Pose encodings of the window in slot order, [1, T, 9]."""
         model = self._model
         features_TD = model.geometry.camera_features(
-            self._camera_TC[rows], *self._global.first(len(rows))
+            self._camera_TC[row_of_slot], *self._global.first(len(row_of_slot))
         )
         features_TD = features_TD.to(model.camera_head.embed_pose.weight.dtype)
         return activate(model.camera_head(features_TD[None])[-1])
@@ -123,9 +139,9 @@ class SlidingEngine:
         """Run the window for the frame in slot ``target``."""
         model, grid, rows = self._model, self._grid, self._order
         count = len(rows)
-        encodings_1T9 = self._poses(rows)
-        slot_of_row = torch.empty(count, dtype=torch.long, device=model.device)
-        slot_of_row[rows] = torch.arange(count, device=model.device)
+        row_of_slot = to_device(torch.tensor(rows), model.device)
+        slot_of_row = row_of_slot.argsort()  # rows 0..count - 1 are all in use
+        encodings_1T9 = self._poses(row_of_slot)
 
         pose_1TC = model.inject_pose(encodings_1T9)[:, slot_of_row]
         tokens = model.astt.embed(self._level4_TLC[None, :count], pose_1TC, slot_of_row)
@@ -136,7 +152,8 @@ class SlidingEngine:
             only = rows[target] if index == len(model.head.motion_modules) - 1 else None
             return model.head.motion_modules[index].mix_window(maps, slot_of_row, only)
 
-        path3 = model.head.coarse(self._map3_TCHW[:count], map4, grid.rows, grid.columns, mix)
+        map3 = self._map3_TCHW[:count].to(model.dtype)
+        path3 = model.head.coarse(map3, map4, grid.rows, grid.columns, mix)
         level1, level2 = self._fine_levels[self._newest_fine - self._lookahead]  # wraps around
         disparity = model.head.fine(level1[None], level2[None], path3, grid.rows, grid.columns)
         numbers = tuple(self._numbers[row] for row in rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from gemdepth_ros.errors import ConfigError
+from gemdepth_ros.inference.caches import kept_dtype
 from gemdepth_ros.inference.causal import AnsweredStep, CausalEngine
 from gemdepth_ros.inference.config import StreamingConfig
 from gemdepth_ros.inference.encoded import EncodedFrame, EngineOutput, PatchGrid, StreamGrid
@@ -35,7 +36,7 @@ def check_mode(model: DepthNetwork, config: StreamingConfig) -> None:
 
     Raises:
         ConfigError: ``published_stream`` for another network than Video Depth Anything, or a
-            backend for that one.
+            backend or a cache precision for that one.
     """
     if config.mode == 'published_stream' and not isinstance(model, VideoDepthAnything):
         raise ConfigError(
@@ -46,6 +47,11 @@ def check_mode(model: DepthNetwork, config: StreamingConfig) -> None:
         raise ConfigError(
             f'streaming.backend {config.backend} is for GemDepth, this network is Video Depth '
             'Anything: use eager'
+        )
+    if config.cache_precision != 'auto' and isinstance(model, VideoDepthAnything):
+        raise ConfigError(
+            f'streaming.cache_precision {config.cache_precision} is for GemDepth, this network is '
+            "Video Depth Anything, whose caches have the network's precision: use auto"
         )
 
 
@@ -77,6 +83,7 @@ def make_engine(
         memory = config.alignment_memory
         return VdaStreamEngine(model, grid, config.window, memory, published=published)
     assert isinstance(grid, StreamGrid)
+    kept = kept_dtype(config.cache_precision, model.dtype)
     if config.mode == 'causal':
-        return CausalEngine(model, grid, config.window, config.alignment_memory, fast)
-    return SlidingEngine(model, grid, config.window, config.lookahead)
+        return CausalEngine(model, grid, config.window, config.alignment_memory, fast, kept)
+    return SlidingEngine(model, grid, config.window, config.lookahead, kept)

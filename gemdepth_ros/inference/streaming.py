@@ -21,12 +21,13 @@ from gemdepth_ros.inference.continuity import reset_reason
 from gemdepth_ros.inference.encoded import EncodedFrame, EngineOutput, PatchGrid
 from gemdepth_ros.inference.engines.guard import GuardedStep
 from gemdepth_ros.inference.engines.pool import EnginePool
+from gemdepth_ros.inference.frame_input import FrameInput
 from gemdepth_ros.inference.memory import stream_bytes
-from gemdepth_ros.inference.preprocessing import network_size, preprocess
+from gemdepth_ros.inference.preprocessing import network_size
+from gemdepth_ros.inference.readout import Readout
 from gemdepth_ros.inference.stream_engine import Engine, check_mode, grid_of, make_engine
 from gemdepth_ros.interfaces import Float64Array, ResetReason, VideoFrame, WindowPoses
 from gemdepth_ros.model import DepthNetwork, is_metric
-from gemdepth_ros.model.pose_encoding import camera_from_world
 from gemdepth_ros.model.vda import NEAREST_M
 
 MEGABYTE = 1e6
@@ -112,6 +113,7 @@ class StreamSession:
         self._fast: GuardedStep | None = None
         self.config = config or StreamingConfig()
         check_mode(model, self.config)
+        self._input = FrameInput(model.device, self.config.preprocessing)
         self.reset_counts = dict.fromkeys(ResetReason, 0)
         self._pending_reset: ResetReason | None = None
         self._size: tuple[int, int] | None = None
@@ -222,7 +224,7 @@ class StreamSession:
                 expected / MEGABYTE,
                 self.nbytes / MEGABYTE,
             )
-        return torch.from_numpy(preprocess(frame.image_rgb, size)).to(self._model.device)
+        return self._input(frame.image_rgb, size)
 
     @torch.inference_mode()
     def finish(self, frame: VideoFrame, levels_LC: Sequence[Tensor]) -> StreamOutput | None:
@@ -259,16 +261,13 @@ class StreamSession:
     def _result(self, output: EngineOutput) -> StreamOutput:
         if output.encodings_T9 is None:
             return self._result_without_poses(output)
-        poses_T44 = camera_from_world(output.encodings_T9.double())
-        finite = torch.isfinite(output.disparity_HW).all()
-        # Both: a field of view is no part of a pose, a quaternion of zero makes no rotation.
-        finite &= torch.isfinite(output.encodings_T9).all() & torch.isfinite(poses_T44).all()
+        readout = Readout.of(output.disparity_HW, output.encodings_T9)
         record = self._records[output.number]
-        self._refuse_unless(finite, record)
-        poses = poses_T44.cpu().numpy()
+        self._refuse_unless(readout.finite, record)
+        poses = readout.camera_from_world
         step = self._chain.add(list(output.numbers), poses, output.index)
-        fov = output.encodings_T9[output.index, 7:9].tolist()
-        self._judge_anchor(output, poses, (fov[0], fov[1]))
+        fov = readout.fov_rad[output.index].tolist()
+        self._judge_anchor(output, readout, (fov[0], fov[1]))
         return StreamOutput(
             record.stamp_ns,
             output.disparity_HW,
@@ -287,9 +286,9 @@ class StreamSession:
             record.reset,
         )
 
-    def _refuse_unless(self, finite: Tensor, record: _Record) -> None:
+    def _refuse_unless(self, finite: bool, record: _Record) -> None:
         """Reset and raise when the network's numbers are none."""
-        if not bool(finite):
+        if not finite:
             self.reset(ResetReason.NON_FINITE_OUTPUT)
             raise InferenceError(
                 f'the network gave NaN or infinity for the frame at {record.stamp_ns} ns: '
@@ -299,7 +298,7 @@ class StreamSession:
     def _result_without_poses(self, output: EngineOutput) -> StreamOutput:
         """Result of a network that predicts none; its anchor's age alone is judged."""
         record = self._records[output.number]
-        self._refuse_unless(torch.isfinite(output.disparity_HW).all(), record)
+        self._refuse_unless(bool(torch.isfinite(output.disparity_HW).all()), record)
         disparity = output.disparity_HW
         if is_metric(self._model):
             disparity = 1 / disparity.clamp_min(NEAREST_M)
@@ -326,12 +325,12 @@ class StreamSession:
         )
 
     def _judge_anchor(
-        self, output: EngineOutput, poses: Float64Array, fov_rad: tuple[float, float]
+        self, output: EngineOutput, readout: Readout, fov_rad: tuple[float, float]
     ) -> None:
         """Decide before the next frame whether the anchor still shows what the camera sees."""
-        disparity = output.disparity_HW[::8, ::8].double().cpu().numpy()
+        poses = readout.camera_from_world
         anchor_from_camera = poses[0] @ se3.inverse(poses[output.index])
-        overlap = view_overlap(anchor_from_camera, fov_rad, disparity)
+        overlap = view_overlap(anchor_from_camera, fov_rad, readout.disparity)
         self._stale_anchor = anchor_is_stale(
             self._number - output.numbers[0], overlap, self.config
         )

@@ -31,8 +31,8 @@ def rotation_matrix(quaternion_xyzw: Tensor) -> Tensor:
 def camera_from_world(encoding: Tensor) -> Tensor:
     """World-to-camera transform [..., 4, 4] (OpenCV axes) of a pose encoding [..., 9]."""
     upper = torch.cat([rotation_matrix(encoding[..., 3:7]), encoding[..., :3, None]], dim=-1)
-    last = upper.new_tensor([0.0, 0.0, 0.0, 1.0]).expand(*upper.shape[:-2], 1, 4)
-    return torch.cat([upper, last], dim=-2)
+    last = torch.cat([torch.zeros_like(encoding[..., :3]), torch.ones_like(encoding[..., :1])], -1)
+    return torch.cat([upper, last[..., None, :]], dim=-2)
 
 
 def intrinsics(encoding: Tensor, height: int, width: int) -> Tensor:
