@@ -31,9 +31,10 @@ Result = TypeVar('Result')
 logger = logging.getLogger(__name__)
 
 
-def default_tolerance(dtype: torch.dtype) -> float:
-    """Return the largest distance that rounding in a precision explains."""
-    return FLOAT32_TOLERANCE if dtype == torch.float32 else HALF_TOLERANCE
+def default_tolerance(*precisions: torch.dtype) -> float:
+    """Return the largest distance that rounding in the coarsest of some precisions explains."""
+    half = any(dtype.itemsize < torch.float32.itemsize for dtype in precisions)
+    return HALF_TOLERANCE if half else FLOAT32_TOLERANCE
 
 
 @dataclass(eq=False)
@@ -66,7 +67,8 @@ class GuardedStep:
         made: the backend.
         frames: answered frames at the stream's beginning that eager computes as well; what eager
             gives is what is answered then.
-        tolerance: largest relative L2 distance of disparity, pose, keys, values and encoder.
+        tolerance: largest relative L2 distance of disparity, pose, keys, values and encoder; 0:
+            what the precision of the network, and of what it keeps, explains.
     """
 
     def __init__(
@@ -78,7 +80,9 @@ class GuardedStep:
         tolerance: float,
     ) -> None:
         self._model, self._grid, self._made = model, grid, made
-        self._frames, self._tolerance = frames, tolerance
+        self._frames = frames
+        self._tolerance = tolerance or default_tolerance(model.dtype)
+        self._automatic = not tolerance
         self.restart()
 
     def restart(self) -> None:
@@ -102,6 +106,9 @@ class GuardedStep:
 
     def prepare(self, segment: CausalSegment) -> None:
         """Do what the backend has to do once for an empty segment."""
+        if self._automatic:
+            kept = (store.tensors[0].dtype for store in segment.stores)
+            self._tolerance = default_tolerance(self._model.dtype, *kept)
         if self._made.backend:
             self._run(self._made.backend.prepare, segment)
 

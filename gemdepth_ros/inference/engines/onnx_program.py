@@ -111,7 +111,8 @@ class OnnxProgram:
         """Run the graph.
 
         Args:
-            inputs: a tensor for every name; what the graph does not need is left out.
+            inputs: a tensor for every name; what the graph does not need is left out, another
+                precision (of keys and values that are kept in half) is converted.
 
         Raises:
             EngineError: a tensor does not fit the graph.
@@ -119,12 +120,9 @@ class OnnxProgram:
         binding = self._session.io_binding()
         held = []  # until the graph has run
         for name, (shape, dtype) in self._inputs.items():
-            tensor = inputs[name].contiguous()
-            if tuple(tensor.shape) != shape or tensor.dtype != dtype:
-                raise EngineError(
-                    f'{name} is {tensor.dtype} {list(tensor.shape)}, the graph takes {dtype} '
-                    f'{list(shape)}'
-                )
+            tensor = inputs[name].to(dtype).contiguous()
+            if tuple(tensor.shape) != shape:
+                raise EngineError(f'{name} is {list(tensor.shape)}, the graph takes {list(shape)}')
             held.append(tensor)
             self._bind(binding.bind_input, name, tensor)
         outputs = {

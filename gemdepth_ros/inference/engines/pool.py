@@ -20,7 +20,7 @@ from gemdepth_ros.inference.engines.backends import (
     StepBackend,
 )
 from gemdepth_ros.inference.engines.export import engine_shape, export_step
-from gemdepth_ros.inference.engines.guard import GuardedStep, MadeBackend, default_tolerance
+from gemdepth_ros.inference.engines.guard import GuardedStep, MadeBackend
 from gemdepth_ros.inference.engines.machine import build_machine
 from gemdepth_ros.inference.engines.manifest import (
     FILE_NAME,
@@ -68,8 +68,7 @@ class EnginePool:
             self._made[key] = self._make(grid, config)
         assert isinstance(model, GemDepth)  # else __init__ of the session has refused
         assert isinstance(grid, StreamGrid)
-        tolerance = config.backend_tolerance or default_tolerance(model.dtype)
-        frames = config.backend_check_frames
+        frames, tolerance = config.backend_check_frames, config.backend_tolerance
         return GuardedStep(model, grid, self._made[key], frames, tolerance)
 
     def _make(self, grid: PatchGrid, config: StreamingConfig) -> MadeBackend:
