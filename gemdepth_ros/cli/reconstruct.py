@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from gemdepth_ros.cli.reconstruction.builder import CloudBuilder
     from gemdepth_ros.cli.reconstruction.recording import RecordedFrames
+    from gemdepth_ros.geometry.voxel_cloud import VoxelCloud
     from gemdepth_ros.pipeline import DepthPipeline
 
 METRES_NEED = (
@@ -168,6 +169,12 @@ def _finish(
             f'without metres{"".join(f"; {text}" for text in builder.complaints)}'
         )
     xyz, rgb, normals = cloud.points(args.min_count)
+    if not len(xyz):
+        raise InferenceError(
+            f'the cloud would be empty: none of {len(cloud)} voxels of {cloud.voxel_size:.3g} has '
+            f'{args.min_count} points{_beyond_span(cloud)}; give --min-count 1, a larger --voxel, '
+            'or more frames'
+        )
     unit = 'metres' if builder.metric else 'relative'
     comments = [
         'made by gemdepth-ros reconstruct',
@@ -191,5 +198,17 @@ def _finish(
         console.print(f'note: {builder.left_out} frames were lost or without metres')
     for text in builder.complaints:
         console.print(f'note: {text}')
+    if cloud.out_of_span:
+        console.print(f'note: {_beyond_span(cloud).lstrip(", ")}: give a larger --voxel')
     if builder.breaks:
         console.print(f'note: the trajectory is broken {builder.breaks} times')
+
+
+def _beyond_span(cloud: VoxelCloud) -> str:
+    """Say how many points voxels of this size cannot number; nothing when there are none."""
+    if not cloud.out_of_span:
+        return ''
+    return (
+        f', {cloud.out_of_span} points were too far from the first camera for voxels of '
+        f'{cloud.voxel_size:.3g} and left out'
+    )

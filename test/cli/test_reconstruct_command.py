@@ -209,6 +209,27 @@ def test_a_folder_without_metres_says_so(
     assert 'comment unit: relative' in header
 
 
+def test_an_empty_cloud_is_no_success(
+    tiny_preset: None, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / 'cloud.ply'
+    words = ['reconstruct', str(folder), '-o', str(out), *QUICK, '--max-frames', '1']
+    assert main([*words, '--min-count', '1000000']) == 1
+    error = capsys.readouterr().err
+    assert 'the cloud would be empty: none of' in error
+    assert 'give --min-count 1' in error
+    assert not out.exists()
+
+
+def test_points_beyond_the_span_are_said(
+    tiny_preset: None, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / 'cloud.ply'
+    words = ['reconstruct', str(folder), '-o', str(out), *QUICK, '--min-count', '1']
+    assert main([*words, '--max-frames', '1', '--voxel', '1e-9']) == 1
+    assert 'points were too far from the first camera' in capsys.readouterr().err
+
+
 def test_a_bag_in_metres(
     tiny_preset: None, tiny_model: GemDepth, tmp_path: Path, images: list[np.ndarray],
     capsys: pytest.CaptureFixture[str],
@@ -295,6 +316,8 @@ def test_of_several_image_topics_one_must_be_chosen(
             ['-o', 'cloud.ply', '--scale', '3', '--translation-factor', '1'],
             'random weights give no metres: --scale needs --weights',
         ),
+        (['-o', 'cloud.ply', '--shift', '0.2'], '--shift 0.2 belongs to --scale'),
+        (['-o', 'cloud.ply', '--weights', 'w', '--lidar', '/points'], 'has no topic /points'),
         (['-o', 'cloud.ply'], 'no video file or image folder at'),
     ],
 )

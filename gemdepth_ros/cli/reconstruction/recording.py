@@ -10,6 +10,7 @@ from gemdepth_ros.bags.reader import BagReader, TopicSummary
 from gemdepth_ros.cli.reconstruction.bag_frames import BagFrames
 from gemdepth_ros.cli.reconstruction.sensors import (
     NO_SENSORS,
+    NOT_WANTED,
     SensorTopics,
     choose_topics,
     is_truth,
@@ -75,6 +76,9 @@ def open_recording(
     """
     if path.suffix in BAG_SUFFIXES or (path / 'metadata.yaml').is_file():
         return _of_bag(path, options, note)
+    named = [topic for topic in (options.lidar, options.odometry) if topic not in ('', NOT_WANTED)]
+    if named:
+        raise ConfigError(f'{path} is no bag: it has no topic {" or ".join(named)}')
     source = open_source(path, options.rate_hz)
     frames = _of_media(source, options.intrinsics)
     return RecordedFrames(frames, source.stated_frames, f'images of {path}')

@@ -33,6 +33,8 @@ def check_metres(args: argparse.Namespace) -> None:
             'metres need both --scale and --translation-factor: depth and motion have factors of '
             'their own'
         )
+    if args.scale is None and args.shift:
+        raise ConfigError(f'--shift {args.shift:g} belongs to --scale, which is not given')
     named = [
         f'--{name}'
         for name in ('lidar', 'odometry')
