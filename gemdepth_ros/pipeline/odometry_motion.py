@@ -32,6 +32,7 @@ class OdometryMotion:
         self._config = config
         self._samples: deque[OdometrySample] = deque(maxlen=MAX_SAMPLES)
         self._first_from_odom: Float64Array | None = None
+        self._broken = False  # the odometry's frame was reset, and nobody was told yet
 
     def forget(self) -> None:
         """Start a new trajectory with the next image."""
@@ -54,7 +55,7 @@ class OdometryMotion:
         Returns:
             None without poses around the image's time, or without the mounting.
         """
-        jumped = self._take(samples)
+        self._take(samples)
         odom_from_base = self._at(stamp_ns)
         if odom_from_base is None or mounting is None or mounting.base_from_camera is None:
             return None
@@ -62,11 +63,11 @@ class OdometryMotion:
         if self._first_from_odom is None:
             self._first_from_odom = se3.inverse(odom_from_camera)
         pose = self._first_from_odom @ odom_from_camera
-        return EgoMotion(pose, np.eye(6) * UNKNOWN_VARIANCE, metric=True, lost=jumped, window=None)
+        lost, self._broken = self._broken, False
+        return EgoMotion(pose, np.eye(6) * UNKNOWN_VARIANCE, metric=True, lost=lost, window=None)
 
-    def _take(self, samples: tuple[OdometrySample, ...]) -> bool:
-        """Keep samples that advance; return whether the odometry's frame was reset among them."""
-        jumped = False
+    def _take(self, samples: tuple[OdometrySample, ...]) -> None:
+        """Keep samples that advance; start anew where the odometry's frame was reset."""
         for sample in samples:
             if sample.odom_from_base is None or not np.isfinite(sample.odom_from_base).all():
                 continue
@@ -75,9 +76,8 @@ class OdometryMotion:
                 continue
             if last is not None and self._absurd(last, sample):
                 self.forget()
-                jumped = True
+                self._broken = True
             self._samples.append(sample)
-        return jumped
 
     def _absurd(self, last: OdometrySample, sample: OdometrySample) -> bool:
         assert last.odom_from_base is not None

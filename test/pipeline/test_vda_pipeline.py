@@ -1,0 +1,223 @@
+"""A network without poses in the pipeline: no motion, motion by odometry, metres of its own."""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from gemdepth_ros.errors import ConfigError
+from gemdepth_ros.geometry import se3
+from gemdepth_ros.grounding.config import (
+    GroundingConfig,
+    ManualConfig,
+    MetricNetworkConfig,
+    OdometryConfig,
+)
+from gemdepth_ros.inference import StreamingConfig
+from gemdepth_ros.interfaces import OutputRequest, PinholeIntrinsics, VideoFrame
+from gemdepth_ros.model import VdaConfig, build_network
+from gemdepth_ros.model.checkpoint import published_state
+from gemdepth_ros.model.config import EncoderConfig
+from gemdepth_ros.model.vda_config import VDA_PRESETS
+from gemdepth_ros.pipeline import DepthPipeline
+from gemdepth_ros.pipeline.config import MountingConfig, NetworkConfig, PipelineConfig
+from gemdepth_ros.pipeline.odometry_motion import OdometryMotion
+from gemdepth_ros.pipeline.readings import CameraMounting, OdometrySample, SensorReadings
+
+TINY = VdaConfig(
+    EncoderConfig(width=64, depth=4, heads=2, levels=(0, 1, 2, 3)),
+    features=64,
+    out_channels=(16, 32, 64, 64),
+)
+CAMERA = PinholeIntrinsics(60, 40, 50.0, 50.0, 29.5, 19.5)
+FRAME_NS = 100_000_000
+SPEED = 5.0
+# The optical frame of a camera 1.5 m up, looking along the base's x axis.
+BASE_FROM_CAMERA = np.array([[0, 0, 1, 0.2], [-1, 0, 0, 0], [0, -1, 0, 1.5], [0, 0, 0, 1]], float)
+MOUNTING = CameraMounting(BASE_FROM_CAMERA, 1.5)
+
+
+@pytest.fixture(autouse=True)
+def tiny_presets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(VDA_PRESETS, 'vda-small', TINY)
+    monkeypatch.setitem(VDA_PRESETS, 'vda-metric-small', replace(TINY, metric=True))
+
+
+@pytest.fixture(scope='module')
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights under which depth is around 1, as a file."""
+    path = tmp_path_factory.mktemp('weights') / 'metric_video_depth_anything_vits.pth'
+    torch.save(published_state(build_network(TINY)), path)
+    return path
+
+
+def pipeline(
+    preset: str = 'vda-small', weights: Path | None = None, **parts: Any
+) -> DepthPipeline:
+    network = NetworkConfig(preset, str(weights or ''), device='cpu')
+    streaming = StreamingConfig('causal', 8, input_size=28)
+    return DepthPipeline(PipelineConfig(network, streaming, **parts))
+
+
+def frame(number: int, camera: PinholeIntrinsics | None = CAMERA) -> VideoFrame:
+    image = np.random.default_rng(number).integers(0, 256, (40, 60, 3), np.uint8)
+    return VideoFrame(image, stamp_ns=(number + 1) * FRAME_NS, camera=camera)
+
+
+def odometry(stamp_ns: int, *, turn: float = 0.3) -> OdometrySample:
+    """A vehicle on a circle."""
+    seconds = stamp_ns * 1e-9
+    angle = turn * seconds
+    rotation = np.array(
+        [[math.cos(angle), -math.sin(angle), 0], [math.sin(angle), math.cos(angle), 0], [0, 0, 1]]
+    )
+    radius = SPEED / turn
+    position = radius * np.array([math.sin(angle), 1 - math.cos(angle), 0])
+    return OdometrySample(stamp_ns, se3.from_parts(rotation, position))
+
+
+def test_without_odometry_there_is_no_motion(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        made = pipeline()
+    assert 'predicts no poses' in caplog.text
+    output = made.process(frame(0))
+    assert output.motion is None
+    assert np.isnan(output.predicted_fov_deg).all()
+    assert output.disparity is not None
+    assert output.window_frames == 1
+
+
+def test_an_uncalibrated_camera_is_a_guess_that_says_so() -> None:
+    output = pipeline().process(frame(0, camera=None))
+    assert output.camera_is_predicted
+    assert math.isfinite(output.camera.fx)
+
+
+def test_odometry_stands_in_for_the_motion() -> None:
+    made = pipeline()
+    samples = [odometry(round(i * FRAME_NS / 4)) for i in range(60)]
+    outputs = []
+    for number in range(10):
+        until = (number + 1) * FRAME_NS
+        new = tuple(s for s in samples if until - FRAME_NS <= s.stamp_ns < until)
+        readings = SensorReadings(odometry=new, mounting=MOUNTING)
+        outputs.append(made.process(frame(number), OutputRequest(), readings))
+    first = odometry(FRAME_NS).odom_from_base
+    assert first is not None
+    for output in outputs:
+        assert output.motion is not None
+        assert output.motion.metric
+        assert not output.motion.lost
+        base = odometry(output.stamp_ns).odom_from_base
+        assert base is not None
+        expected = se3.inverse(first @ BASE_FROM_CAMERA) @ base @ BASE_FROM_CAMERA
+        np.testing.assert_allclose(output.motion.odom_from_camera, expected, atol=2e-3)
+        assert output.motion.covariance[0, 0] > 1e3  # its own messages say how good it is
+
+
+@pytest.mark.parametrize('case', ['no mounting', 'one sample', 'no pose', 'too old', 'too new'])
+def test_odometry_that_does_not_say_where_the_camera_is_gives_no_motion(case: str) -> None:
+    samples = tuple(odometry(i * FRAME_NS) for i in (8, 9))
+    stamp_ns = {'too old': 6, 'too new': 20}.get(case, 9) * FRAME_NS
+    if case == 'one sample':
+        samples = samples[:1]
+    if case == 'no pose':
+        samples = tuple(OdometrySample(s.stamp_ns, None, SPEED) for s in samples)
+    motion = OdometryMotion(OdometryConfig())
+    found = motion.update(stamp_ns, samples, None if case == 'no mounting' else MOUNTING)
+    assert found is None
+
+
+def test_an_odometry_that_jumps_breaks_the_trajectory() -> None:
+    motion = OdometryMotion(OdometryConfig())
+    before = motion.update(2 * FRAME_NS, (odometry(FRAME_NS), odometry(2 * FRAME_NS)), MOUNTING)
+    assert before is not None
+    assert not before.lost
+    pose = odometry(3 * FRAME_NS).odom_from_base
+    assert pose is not None
+    far = pose.copy()
+    far[0, 3] += 500
+    assert motion.update(3 * FRAME_NS, (OdometrySample(3 * FRAME_NS, far),), MOUNTING) is None
+    further = far.copy()
+    further[0, 3] += 0.5
+    later = OdometrySample(4 * FRAME_NS, further)
+    after = motion.update(4 * FRAME_NS, (later,), MOUNTING)
+    assert after is not None
+    assert after.lost
+    np.testing.assert_allclose(after.odom_from_camera, np.eye(4), atol=1e-9)
+
+
+def test_metric_weights_give_metres_when_they_are_said_to_be_good_enough(weights: Path) -> None:
+    source = MetricNetworkConfig(enabled=True, relative_std=0.08)
+    output = pipeline('auto', weights, grounding=GroundingConfig(metric_network=source)).process(
+        frame(0)
+    )
+    grounding = output.grounding
+    assert grounding.metric
+    assert grounding.sources == ('metric_network',)
+    assert (grounding.scale, grounding.shift) == pytest.approx((1, 0))
+    assert grounding.depth_std_at_20m == pytest.approx(math.hypot(0.08, 0.04))
+    assert output.depth_m is not None
+    assert output.disparity is not None
+    known = np.isfinite(output.depth_m)
+    assert known.any()
+    np.testing.assert_allclose(output.depth_m[known], 1 / output.disparity[known], rtol=1e-5)
+
+
+def test_the_stated_doubt_alone_is_too_much_for_metres(weights: Path) -> None:
+    source = MetricNetworkConfig(enabled=True)
+    output = pipeline('auto', weights, grounding=GroundingConfig(metric_network=source)).process(
+        frame(0)
+    )
+    assert not output.grounding.metric
+    assert output.grounding.depth_std_at_20m == pytest.approx(math.hypot(0.2, 0.04))
+    assert output.relative_depth is not None
+
+
+def test_another_source_and_the_network_check_each_other(weights: Path) -> None:
+    source = MetricNetworkConfig(enabled=True)
+    near = ManualConfig(enabled=True, scale=1.05, scale_std_relative=0.05, shift_std=0.001)
+    agreed = pipeline('auto', weights, grounding=GroundingConfig(near, metric_network=source))
+    state = agreed.process(frame(0)).grounding
+    assert state.metric
+    assert set(state.sources) == {'manual', 'metric_network'}
+    wrong = replace(near, scale=3.0)
+    disputed = pipeline('auto', weights, grounding=GroundingConfig(wrong, metric_network=source))
+    state = disputed.process(frame(0)).grounding
+    assert not state.metric
+    assert any('contradict' in message for message in state.messages)
+
+
+def test_relative_weights_have_no_metres_of_their_own(weights: Path) -> None:
+    grounding = GroundingConfig(metric_network=MetricNetworkConfig(enabled=True))
+    with pytest.raises(ConfigError, match='needs metric weights'):
+        pipeline('vda-small', weights, grounding=grounding)
+
+
+def test_the_ground_plane_works_without_poses() -> None:
+    """The sources that need poses say nothing; none of them stops the frame."""
+    grounding = GroundingConfig(
+        odometry=OdometryConfig(enabled=True),
+        parallax=replace(GroundingConfig().parallax, enabled=True),
+        ground_plane=replace(GroundingConfig().ground_plane, enabled=True),
+    )
+    made = pipeline(grounding=grounding, mounting=MountingConfig(height_m=1.5, pitch_deg=0.0))
+    for number in range(3):
+        readings = SensorReadings(odometry=(odometry((number + 1) * FRAME_NS),))
+        output = made.process(frame(number), OutputRequest(), readings)
+        assert not output.grounding.metric
+
+
+def test_the_published_form_runs_in_the_pipeline() -> None:
+    network = NetworkConfig('vda-small', '', device='cpu')
+    streaming = StreamingConfig('published_stream', 32, input_size=28)
+    made = DepthPipeline(PipelineConfig(network, streaming))
+    made.warm_up(40, 60)
+    assert made.process(frame(0)).disparity is not None
