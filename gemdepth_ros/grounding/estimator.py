@@ -81,8 +81,7 @@ class GroundingEstimator:
     @property
     def moving(self) -> bool:
         """Whether odometry says that the vehicle moves or turns; False when nobody knows."""
-        speed = self._odometry.speed_mps
-        return self.config.odometry.enabled and math.isfinite(speed) and not self._odometry.still
+        return self.config.odometry.enabled and self._odometry.moving
 
     def update(self, frame: GroundingInput) -> GroundingState:
         """Take the next frame; never raises for what sensors do."""

@@ -24,7 +24,8 @@ STILL_S = 1.0
 STILL_MAX_AGE_S = 0.5
 # A speed is silent after this many of its intervals, within limits; slower ones are not added up.
 PAUSE, MIN_PAUSE_S, MAX_PAUSE_S = 3.0, 0.25, 1.5
-RECENT = 20  # samples that tell a speed
+RECENT_S = 1.0  # of samples that tell a speed
+MIN_RECENT = 3  # of them make a statement that lasts
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,27 +59,16 @@ class OdometryBaselines:
     @property
     def speed_mps(self) -> float:
         """Newest known speed [m/s]; NaN when nobody has said one lately."""
-        if not self._fresh:
-            return math.nan
-        if math.isfinite(self._samples[-1].speed_mps):
-            return abs(self._samples[-1].speed_mps)
-        posed = self._recent_poses()
-        if len(posed) < 2:
-            return math.nan
-        return _distance(posed[0], posed[-1]) / max(_seconds(posed[0], posed[-1]), 1e-9)
+        recent = self._recent_samples()
+        stated = abs(recent[-1].speed_mps) if recent else math.nan
+        return stated if math.isfinite(stated) else _speeds_of_poses(recent)[0]
 
     @property
     def turn_radps(self) -> float:
         """Newest known speed of turning [rad/s]; NaN when nobody has said one lately."""
-        if not self._fresh:
-            return math.nan
-        if math.isfinite(self._samples[-1].turn_radps):
-            return abs(self._samples[-1].turn_radps)
-        posed = self._recent_poses()
-        if len(posed) < 2:
-            return math.nan
-        turned = se3.angle(_rotation(posed[0]), _rotation(posed[-1]))
-        return turned / max(_seconds(posed[0], posed[-1]), 1e-9)
+        recent = self._recent_samples()
+        stated = abs(recent[-1].turn_radps) if recent else math.nan
+        return stated if math.isfinite(stated) else _speeds_of_poses(recent)[1]
 
     @property
     def still(self) -> bool:
@@ -89,10 +79,17 @@ class OdometryBaselines:
         return turn < STILL_RADPS if math.isfinite(turn) else self._predicted_turn < STILL_TURN_RAD
 
     @property
-    def _fresh(self) -> bool:
-        if not self._samples:
-            return False
-        return (self._now_ns - self._samples[-1].stamp_ns) * 1e-9 <= STILL_MAX_AGE_S
+    def moving(self) -> bool:
+        """Whether odometry says that it moves or turns, all of the time: noise rests now and then.
+
+        False when it does not know.
+        """
+        recent = self._recent_samples()
+        speed, turn = _speeds_of_poses(recent)
+        speeds = [abs(s.speed_mps) for s in recent if math.isfinite(s.speed_mps)]
+        turns = [abs(s.turn_radps) for s in recent if math.isfinite(s.turn_radps)]
+        slowest, least = min(speeds, default=speed), min(turns, default=turn)
+        return len(recent) >= MIN_RECENT and (slowest > STILL_MPS or least > STILL_RADPS)
 
     @property
     def _predicted_turn(self) -> float:
@@ -102,8 +99,15 @@ class OdometryBaselines:
         newest = self._recent[-1][1]
         return max(se3.angle(rotation, newest) for _, rotation in self._recent)
 
-    def _recent_poses(self) -> list[OdometrySample]:
-        return [s for s in self._samples[-RECENT:] if s.odom_from_base is not None]
+    def _recent_samples(self) -> list[OdometrySample]:
+        """Those that tell what the vehicle does now, two at least; none when they are old."""
+        if not self._samples:
+            return []
+        newest = self._samples[-1].stamp_ns
+        if (self._now_ns - newest) * 1e-9 > STILL_MAX_AGE_S:
+            return []
+        recent = [s for s in self._samples if (newest - s.stamp_ns) * 1e-9 <= RECENT_S]
+        return recent if len(recent) > 1 else self._samples[-2:]
 
     def read(self, frame: GroundingInput) -> Reading:
         """Take one frame's samples; measure log g when the baseline is long enough."""
@@ -273,6 +277,16 @@ def _camera(sample: OdometrySample, mounting: CameraMounting | None) -> Float64A
         return pose
     result: Float64Array = pose @ mounting.base_from_camera
     return result
+
+
+def _speeds_of_poses(samples: list[OdometrySample]) -> tuple[float, float]:
+    """Speed [m/s] and speed of turning [rad/s] between first and last pose; NaN without two."""
+    posed = [sample for sample in samples if sample.odom_from_base is not None]
+    if len(posed) < 2:
+        return math.nan, math.nan
+    elapsed = max(_seconds(posed[0], posed[-1]), 1e-9)
+    turned = se3.angle(_rotation(posed[0]), _rotation(posed[-1]))
+    return _distance(posed[0], posed[-1]) / elapsed, turned / elapsed
 
 
 def _rotation(sample: OdometrySample) -> Float64Array:

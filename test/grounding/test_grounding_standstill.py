@@ -113,3 +113,18 @@ def test_a_robot_that_creeps_is_followed_where_odometry_sees_it(kind: str) -> No
         unseen = blind.step(index, pose)
     assert seen.odom_from_camera[2, 3] == pytest.approx(z, abs=0.03)
     assert unseen.odom_from_camera[2, 3] < 0.03  # as documented: without odometry it stands
+
+
+def test_noise_of_odometry_at_rest_is_no_motion() -> None:
+    """A filter's twist, 3 cm/s and 0.02 rad/s of noise: the dead band goes on to hold."""
+    robot = Robot()
+    random = np.random.default_rng(1)
+    for index in range(200):
+        pose = turned('Y', 1e-4 * random.normal())
+        pose[:3, 3] = 0.002 * random.normal(size=3)
+        speed, turn = np.abs(random.normal(size=2)) * (0.03, 0.02)
+        odometry = OdometrySample(stamp_of(index), None, float(speed), float(turn))
+        motion = robot.step(index, pose, odometry)
+        if index == 20:
+            held = motion.odom_from_camera
+    assert np.abs(motion.odom_from_camera - held).max() < 0.02
