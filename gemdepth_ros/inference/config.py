@@ -13,6 +13,7 @@ Preprocessing = Literal['auto', 'host', 'device']
 CachePrecision = Literal['auto', 'float32', 'bfloat16', 'float16']
 Backend = Literal['eager', 'compile', 'cudagraph', 'onnx', 'tensorrt']
 MAX_WINDOW = 32
+MAX_BUDGET_GB = 1024
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,8 @@ class StreamingConfig:
             (equal to rounding), or ``auto``: on a GPU there, else here.
         cache_precision: of what a stream keeps of earlier frames: ``auto`` (the network's),
             ``float32``, ``bfloat16`` or ``float16``; half precision halves a session's memory.
+        memory_budget_gb: memory of the board or card; mode, window and (up to ``input_size``)
+            the input size are then chosen to fit at the first image [GB]; 0: as configured.
         backend: causal mode: what computes the answered step and the encoder. ``eager``;
             ``compile`` (torch.compile), ``cudagraph``, ``onnx`` (ONNX Runtime), ``tensorrt``: each
             is run beside eager on a stream's first frames and refused when it differs.
@@ -125,6 +128,7 @@ class StreamingConfig:
     alignment_memory: int = 512
     preprocessing: Preprocessing = 'auto'
     cache_precision: CachePrecision = 'auto'
+    memory_budget_gb: float = 0.0
     backend: Backend = 'eager'
     backend_check_frames: int = 8
     backend_tolerance: float = 0.0
@@ -166,6 +170,10 @@ class StreamingConfig:
         self._check_backend()
 
     def _check_choices(self) -> None:
+        if not 0 <= self.memory_budget_gb <= MAX_BUDGET_GB:
+            raise ConfigError(
+                f'memory_budget_gb must be 0..{MAX_BUDGET_GB}, got {self.memory_budget_gb}'
+            )
         choices = {'preprocessing': Preprocessing, 'cache_precision': CachePrecision}
         for name, kind in choices.items():
             if getattr(self, name) not in get_args(kind):

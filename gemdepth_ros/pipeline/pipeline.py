@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from gemdepth_ros.errors import ConfigError, DeviceMemoryError
+from gemdepth_ros.inference.memory_budget import choose_stream
 from gemdepth_ros.inference.preprocessing import network_size
 from gemdepth_ros.inference.streaming import StreamOutput
 from gemdepth_ros.interfaces import (
@@ -60,6 +61,7 @@ class DepthPipeline:
         self.weights_description = self._network.weights_description
         self._session = self._network.session(self.config.streaming)
         self._fallbacks: list[str] = []
+        self._fits = not self.config.streaming.memory_budget_gb
         self._metres = Metres(self.config, trained=self.trained)
         self._products = ProductBuilder(self.config.products, self._metres.mounting)
 
@@ -182,6 +184,8 @@ class DepthPipeline:
 
     def _step(self, frame: VideoFrame) -> StreamOutput:
         """Take a frame; when it does not fit into memory, with a smaller setting from now on."""
+        if not self._fits:
+            self._fit_budget(frame)
         while True:
             try:
                 result = self._network.step(self._session, frame)
@@ -194,6 +198,17 @@ class DepthPipeline:
             self._make_smaller(frame, shortage)
         assert result is not None  # PipelineConfig refuses a lookahead
         return result
+
+    def _fit_budget(self, frame: VideoFrame) -> None:
+        """Choose mode, window and input size for the memory that there is."""
+        limits, model = self.config.streaming, self._model
+        choice = choose_stream(
+            model.config, model.dtype, (frame.height, frame.width), limits.memory_budget_gb, limits
+        )
+        logger.info('memory: %s', choice.reason)
+        self.config = replace(self.config, streaming=choice.streaming)
+        self._session = self._network.session(choice.streaming)
+        self._fits = True
 
     def _make_smaller(self, frame: VideoFrame, shortage: str) -> None:
         size = f'{frame.width}x{frame.height}'
