@@ -9,6 +9,7 @@ from torch import Tensor
 
 from gemdepth_ros.errors import ConfigError, InferenceError
 from gemdepth_ros.inference.config import StreamingConfig
+from gemdepth_ros.inference.engines.pool import EnginePool
 from gemdepth_ros.inference.streaming import StreamOutput, StreamSession
 from gemdepth_ros.interfaces import VideoFrame
 from gemdepth_ros.model import DepthNetwork
@@ -29,7 +30,8 @@ class StreamGroup:
         if cameras < 1:
             raise ConfigError(f'a group needs at least one camera, got {cameras}')
         self._model = model
-        self.sessions = [StreamSession(model, config) for _ in range(cameras)]
+        engines = EnginePool(model)
+        self.sessions = [StreamSession(model, config, engines) for _ in range(cameras)]
 
     def step(self, frames: Sequence[VideoFrame | None]) -> list[StreamOutput | None]:
         """Take the next frame of every camera that has one, and answer in the same order.
