@@ -164,6 +164,7 @@ def verdict(rig: Rig, memory: list[int], sent: int, network_ms: float) -> dict[s
         'memory_before_mib': round(float(before) / 1024, 1),
         'memory_after_mib': round(float(after) / 1024, 1),
         'memory_growth': round(float(after / before - 1), 4),
+        'memory_every_20_s_mib': [round(kib / 1024, 1) for kib in memory[::20]],
         'load_average': round(os.getloadavg()[0], 1),
     }
     failures = []

@@ -41,8 +41,9 @@ publishes its static transforms; with ``rviz`` RViz; with ``bag`` a player. Argu
     bag_rate         2.0 plays twice as fast as recorded                      (1.0)
 
 What has no default keeps the value of the rig, of ``profile`` or of ``params_file``, in this order,
-unless it is given. Without weights the network is a seeded one whose output means nothing; ~/status
-says so. Several cameras get a node each, in a namespace of the camera's name.
+unless it is given. The weights of params_file are gemdepth-tiny, for demonstration; with weights ""
+the network is a seeded one whose output means nothing; ~/status says so. Several cameras get a node
+each, in a namespace of the camera's name.
 
 Also sets FASTRTPS_DEFAULT_PROFILES_FILE and FASTDDS_DEFAULT_PROFILES_FILE to config/fastdds_shm.xml
 unless one of them is set: the default shared memory of Fast DDS is too small for images. The camera

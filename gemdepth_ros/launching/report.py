@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from gemdepth_ros.cli.main import COMMANDS
+from gemdepth_ros.hub.catalogue import GEMDEPTH_TINY
 from gemdepth_ros.launching.cameras import CameraNode
 
 OPTIONS = {
@@ -51,7 +52,8 @@ def report_words(bag: str, output: str, rate: float, nodes: list[CameraNode]) ->
 
 def pipeline_settings(node: CameraNode) -> dict[str, Any]:
     """Return a node's parameters: those of its files for any node, then its own."""
-    values: dict[str, Any] = {}
+    # The node's default; the command's own is none.
+    values: dict[str, Any] = {'network.weights': GEMDEPTH_TINY.name}
     for file in node.parameter_files:
         loaded = yaml.safe_load(Path(file).read_text()) or {}
         values |= loaded.get('/**', {}).get('ros__parameters', {})

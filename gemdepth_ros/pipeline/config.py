@@ -9,6 +9,7 @@ from typing import Literal
 from gemdepth_ros.errors import ConfigError
 from gemdepth_ros.grounding.config import GroundingConfig
 from gemdepth_ros.grounding.pose_chain import PoseChainConfig
+from gemdepth_ros.hub.catalogue import GEMDEPTH_TINY
 from gemdepth_ros.inference.config import StreamingConfig
 from gemdepth_ros.pipeline.products_config import CostmapClouds, DepthNoise, EdgeFilter
 
@@ -19,8 +20,9 @@ class NetworkConfig:
 
     Attributes:
         preset: ``vitl`` (published), ``small``, or ``auto``: the one that the weights fit.
-        weights: path of a ``.safetensors`` or ``.pth`` file; empty: seeded random weights, whose
-            output means nothing and says so.
+        weights: path of a ``.safetensors`` or ``.pth`` file, or a known name; ``gemdepth-tiny``
+            comes with the package, for demonstration, and was trained for an input_size of 182 on
+            wide images; empty: seeded random weights, whose output means nothing and says so.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         dtype: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
         threads: CPU threads of the network; 0 leaves the library's choice.
@@ -28,7 +30,7 @@ class NetworkConfig:
     """
 
     preset: str = 'auto'
-    weights: str = ''
+    weights: str = GEMDEPTH_TINY.name
     device: str = 'auto'
     dtype: Literal['auto', 'float32', 'bfloat16', 'float16'] = 'auto'
     threads: int = 0

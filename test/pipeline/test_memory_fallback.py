@@ -33,7 +33,8 @@ def made(tiny_config: GemDepthConfig, monkeypatch: pytest.MonkeyPatch) -> Iterat
     monkeypatch.setitem(PRESETS, 'tiny', tiny_config)
     pipeline = DepthPipeline(
         PipelineConfig(
-            NetworkConfig(preset='tiny', device='cpu'), StreamingConfig(window=8, input_size=280)
+            NetworkConfig(preset='tiny', weights='', device='cpu'),
+            StreamingConfig(window=8, input_size=280),
         )
     )
     yield pipeline

@@ -20,7 +20,8 @@ from gemdepth_ros.pipeline import DepthPipeline, NetworkConfig, PipelineConfig
 from gemdepth_ros.pipeline.network import NetworkPool, SharedNetwork
 
 CONFIG = PipelineConfig(
-    NetworkConfig(preset='tiny', device='cpu'), StreamingConfig(window=3, input_size=56)
+    NetworkConfig(preset='tiny', weights='', device='cpu'),
+    StreamingConfig(window=3, input_size=56),
 )
 PERIOD_NS = 100_000_000
 
@@ -125,7 +126,7 @@ def test_the_pool_loads_once_and_frees_with_the_last_pipeline() -> None:
     pool = NetworkPool()
     first, second = (DepthPipeline(CONFIG, pool.get(CONFIG.network)) for _ in range(2))
     assert first._model is second._model
-    other = NetworkConfig(preset='tiny', device='cpu', dtype='float32')
+    other = NetworkConfig(preset='tiny', weights='', device='cpu', dtype='float32')
     assert pool.get(other).model is not first._model
     model = weakref.ref(first._model)
     first.close()

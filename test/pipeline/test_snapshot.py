@@ -26,7 +26,7 @@ ALL = OutputRequest(preview=True, depth_std=True)
 
 def config(mode: Literal['sliding', 'causal'], dtype: str = 'float32') -> PipelineConfig:
     return PipelineConfig(
-        network=NetworkConfig('tiny', device='cpu', dtype=dtype, allow_untrained_metric=True),  # type: ignore[arg-type]
+        network=NetworkConfig('tiny', '', device='cpu', dtype=dtype, allow_untrained_metric=True),  # type: ignore[arg-type]
         streaming=StreamingConfig(mode=mode, window=4, input_size=28, anchor_max_age=5),
         grounding=GroundingConfig(
             ground_plane=GroundPlaneConfig(True),

@@ -496,6 +496,7 @@ def test_ten_cycles_of_the_real_network_keep_the_memory(make):
     node = make(
         depth_pipeline,
         network__preset='small',
+        network__weights='',
         network__device='cpu',
         streaming__input_size=70,
         streaming__window=2,

@@ -20,6 +20,7 @@ NODE = '/depth_node'
 SIZE = (60, 80)
 SMALL = {
     'network__preset': 'tiny',
+    'network__weights': '',
     'network__device': 'cpu',
     'streaming__input_size': 56,
     'streaming__window': 2,

@@ -24,7 +24,10 @@ from gemdepth_ros.msg import Status  # noqa: E402
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 STATUS = '/depth_node/status'
-SMALL = ('-p', 'streaming.input_size:=70', '-p', 'streaming.window:=2')
+SMALL = (
+    *('-p', 'streaming.input_size:=70', '-p', 'streaming.window:=2'),
+    *('-p', "network.weights:=''"),
+)
 
 
 @contextmanager

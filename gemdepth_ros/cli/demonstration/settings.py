@@ -52,9 +52,8 @@ class NodeSettings:
             'tf_mode': 'camera',
             'status_period_s': STATUS_PERIOD_S,
         }
-        if self.weights:
-            # Quoted, for YAML: a file may be called 1.0.
-            parameters['network.weights'] = "'" + self.weights.replace("'", "''") + "'"
+        # Quoted, for YAML: a file may be called 1.0, and nothing is not the default.
+        parameters['network.weights'] = "'" + self.weights.replace("'", "''") + "'"
         remappings = {'image': topics.IMAGE, 'camera_info': topics.CAMERA_INFO}
         arguments = ['--ros-args']
         for name, topic in remappings.items():

@@ -133,7 +133,7 @@ def node_arguments(
         if topic:
             arguments += ['--remap', f'{name}:={topic}']
     for name, value in parameters.items():
-        if value != '':
+        if value != '' or name == 'network.weights':  # none is not the default
             arguments += ['--param', f'{name}:={_yaml(value)}']
     for name, text in split_overrides(settings.overrides):
         arguments += ['--param', f'{name}:={text if _is_plain(text) else _yaml(text)}']
