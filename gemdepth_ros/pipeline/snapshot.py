@@ -23,6 +23,7 @@ _MODEL = 'model'
 _FOREIGN = {
     *(('collections', name) for name in ('OrderedDict', 'deque')),
     *(('numpy', name) for name in ('dtype', 'ndarray')),
+    ('torch', 'device'),
     # numpy 2 and numpy 1
     *((f'numpy.{core}.multiarray', 'scalar') for core in ('_core', 'core')),
     *((f'numpy.{core}.multiarray', '_reconstruct') for core in ('_core', 'core')),
@@ -94,6 +95,8 @@ class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in _FOREIGN or (module, name) == (__name__, rebuilt_tensor.__name__):
             return super().find_class(module, name)
+        if module == 'torch' and isinstance(kind := getattr(torch, name, None), torch.dtype):
+            return kind
         if module.startswith('gemdepth_ros.') and '.' not in name:
             found = super().find_class(module, name)
             if isinstance(found, type) and found.__module__ == module:
