@@ -16,6 +16,7 @@ import pytest
 from evaluation_worlds import TINY, known, write_bag
 
 from gemdepth_ros.cli.evaluation import workspace
+from gemdepth_ros.cli.evaluation.prediction import PipelinePredictor
 from gemdepth_ros.cli.evaluation.run import evaluate_source
 from gemdepth_ros.cli.evaluation.settings import EvaluationSettings
 from gemdepth_ros.cli.evaluation.workspace import fingerprint
@@ -76,6 +77,13 @@ def test_offline_starts_anew_and_is_the_same(bag: Path, tmp_path: Path) -> None:
     second = interrupted_and_resumed(bag, settings, tmp_path / 'parts')
     assert len(second) == FRAMES
     assert without_times(tmp_path / 'parts') == without_times(tmp_path / 'whole')
+
+
+@pytest.mark.parametrize(('backend', 'saved'), [('eager', True), ('compile', False)])
+def test_only_the_state_of_eager_is_saved(backend: str, saved: bool) -> None:
+    settings = replace(TINY, mode='causal', overrides=(f'streaming.backend={backend}',))
+    predictor = PipelinePredictor(settings)
+    assert (predictor.snapshot() is not None) == saved
 
 
 def test_killed_process_goes_on(bag: Path, tmp_path: Path) -> None:

@@ -125,7 +125,9 @@ class PipelinePredictor:
             yield frame, _of_output(self._pipeline.process(frame.video, WANTED, frame.readings))
 
     def snapshot(self) -> bytes | None:
-        """Return the pipeline's state."""
+        """Return the pipeline's state; compiled and exported networks have theirs elsewhere."""
+        if self._config.streaming.backend != 'eager':
+            return None
         return take_snapshot(self._pipeline)
 
     def restore(self, snapshot: bytes) -> None:
