@@ -36,6 +36,23 @@ class FrameCounts:
         return self.received - self.processed - self.dropped - self.rejected - self.failed
 
 
+@dataclass(frozen=True)
+class DeviceMemory:
+    """Memory of the device that the network runs on [bytes].
+
+    Attributes:
+        used: by tensors of this process.
+        peak: the most of that so far.
+        free: on the device, for whatever process.
+        total: of the device.
+    """
+
+    used: int
+    peak: int
+    free: int
+    total: int
+
+
 class FrameCounter:
     """Count the frames of a stream; each one is counted in exactly one way out."""
 

@@ -23,6 +23,8 @@ from gemdepth_ros.interfaces import (
 )
 from gemdepth_ros.model import VideoDepthAnything
 from gemdepth_ros.pipeline.config import PipelineConfig
+from gemdepth_ros.pipeline.device_memory import device_memory
+from gemdepth_ros.pipeline.measurements import DeviceMemory
 from gemdepth_ros.pipeline.memory_fallback import is_out_of_memory, smaller_stream
 from gemdepth_ros.pipeline.metres import Metres
 from gemdepth_ros.pipeline.network import LoadedNetwork, Network
@@ -84,6 +86,11 @@ class DepthPipeline:
     def backend_fault(self) -> str:
         """Why the configured backend is not used; empty while it is."""
         return str(self._session.backend_fault)
+
+    @property
+    def device_memory(self) -> DeviceMemory | None:
+        """Memory of the network's device; None on the host, and when closed."""
+        return device_memory(vars(self).get('_model'))
 
     def warm_up(self, height: int, width: int) -> None:
         """Run on an image of this size, so that the first frame is not slow.

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from gemdepth_ros.errors import GemDepthError, ImageError
 from gemdepth_ros.interfaces import OutputRequest, PipelineOutput, ResetReason, VideoFrame
 from gemdepth_ros.pipeline.config import PipelineConfig
+from gemdepth_ros.pipeline.measurements import DeviceMemory
 from gemdepth_ros.pipeline.readings import NOTHING_MEASURED, SensorReadings
 from gemdepth_ros.ros import conversions
 from gemdepth_ros.ros.calibration import Rectifier
@@ -35,6 +36,10 @@ class Pipeline(Protocol):
     @property
     def fallback(self) -> str:
         """What was made smaller for lack of memory; empty when nothing was."""
+
+    @property
+    def device_memory(self) -> DeviceMemory | None:
+        """Memory of the network's device; None on the host."""
 
     @property
     def backend(self) -> str:

@@ -262,6 +262,7 @@ class GemDepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
             weights=pipeline.weights_description,
             trained=pipeline.trained,
             fallback=pipeline.fallback,
+            device_memory=pipeline.device_memory,
             backend=pipeline.backend,
             backend_fault=pipeline.backend_fault,
         )

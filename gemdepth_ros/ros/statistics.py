@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from gemdepth_ros.interfaces import GroundingState, PipelineOutput, ResetReason
 from gemdepth_ros.pipeline.measurements import (
+    DeviceMemory,
     FrameCounter,
     FrameCounts,
     LatencySummary,
@@ -73,6 +74,7 @@ class Snapshot:
         weights: what the weights are.
         trained: False: the output means nothing.
         fallback: what was made smaller for lack of memory; empty when nothing was.
+        device_memory: of the device that the network runs on; None on the host.
         backend: what computes the frames.
         backend_fault: why the configured backend is not used; empty while it is.
         counts: where the frames are.
@@ -104,6 +106,7 @@ class Snapshot:
     weights: str = ''
     trained: bool = False
     fallback: str = ''
+    device_memory: DeviceMemory | None = None
     backend: str = ''
     backend_fault: str = ''
     counts: FrameCounts = field(default_factory=FrameCounts)

@@ -17,6 +17,7 @@ LARGEST_FOV_DIFFERENCE = 0.1
 REPEATED_RESETS = 3  # of the last frames; the loop of a bag is one
 SMALLEST_OUTPUT_SHARE = 0.5  # of the input rate
 RATE_FRAMES = 10  # before, rates say little
+MIB = 1024 * 1024
 REASONS = {
     'backward_time': 'stamps do not advance: does the driver stamp its images, and is there one '
     'publisher only?',
@@ -181,6 +182,7 @@ def _values(now: Snapshot) -> dict[str, str]:
         'rectification': now.rectification,
         'last reset': now.last_reset,
     }
+    values.update(_memory_values(now))
     values.update({f'resets: {name}': str(count) for name, count in now.resets.items()})
     if now.newest is not None:
         grounding = now.newest.grounding
@@ -191,3 +193,17 @@ def _values(now: Snapshot) -> dict[str, str]:
             values['scale'] = f'{grounding.scale:.6g}'
             values['shift'] = f'{grounding.shift:.6g}'
     return values
+
+
+def _memory_values(now: Snapshot) -> dict[str, str]:
+    """The device's memory, where the network has one of its own."""
+    memory = now.device_memory
+    if memory is None:
+        return {}
+    sizes = {
+        'used': memory.used,
+        'peak': memory.peak,
+        'free on the device': memory.free,
+        'total': memory.total,
+    }
+    return {f'device memory, {name} (MiB)': f'{n / MIB:.0f}' for name, n in sizes.items()}

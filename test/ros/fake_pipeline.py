@@ -27,6 +27,7 @@ from gemdepth_ros.interfaces import (
     WindowPoses,
 )
 from gemdepth_ros.pipeline.config import PipelineConfig
+from gemdepth_ros.pipeline.measurements import DeviceMemory
 from gemdepth_ros.pipeline.readings import SensorReadings
 
 POISON = 255  # an image that is all white makes the output non-finite
@@ -46,6 +47,7 @@ class FakePipeline:
     warmed_up: tuple[int, int] | None = None
     closed: bool = False
     fallback: str = ''
+    device_memory: DeviceMemory | None = None
     backend: str = 'eager'
     backend_fault: str = ''
 

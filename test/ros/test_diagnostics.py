@@ -12,7 +12,11 @@ pytest.importorskip('gemdepth_ros.msg', reason="the package's messages are not b
 pytestmark = pytest.mark.ros
 
 from gemdepth_ros.interfaces import GroundingState  # noqa: E402
-from gemdepth_ros.pipeline.measurements import FrameCounts, LatencySummary  # noqa: E402
+from gemdepth_ros.pipeline.measurements import (  # noqa: E402
+    DeviceMemory,
+    FrameCounts,
+    LatencySummary,
+)
 from gemdepth_ros.ros.diagnostics import status_message, status_name  # noqa: E402
 from gemdepth_ros.ros.node_config import NodeConfig  # noqa: E402
 from gemdepth_ros.ros.statistics import OutputFacts, Snapshot  # noqa: E402
@@ -37,6 +41,18 @@ GOOD = Snapshot(
 
 def verdict(before=None, **changes):
     return verdict_on(replace(GOOD, **changes), before, NodeConfig())
+
+
+def test_the_memory_of_the_device_is_told_where_there_is_one():
+    assert not any('memory' in name for name in verdict().values)
+    memory = DeviceMemory(used=300 << 20, peak=512 << 20, free=6 << 30, total=8 << 30)
+    values = verdict(device_memory=memory).values
+    assert {n: v for n, v in values.items() if 'memory' in n} == {
+        'device memory, used (MiB)': '300',
+        'device memory, peak (MiB)': '512',
+        'device memory, free on the device (MiB)': '6144',
+        'device memory, total (MiB)': '8192',
+    }
 
 
 def test_all_well():
