@@ -153,7 +153,8 @@ class StreamSession:
         """Go on with other settings: forget everything, the position tables included."""
         check_mode(self._model, config)
         self.config = config
-        self._grid = self._size = None
+        self._grid = self._size = self._fast = None
+        self._engines.forget()
         self.reset(reason)
 
     @property

@@ -27,12 +27,15 @@ def is_out_of_memory(error: BaseException) -> bool:
 def smaller_stream(config: StreamingConfig) -> tuple[StreamingConfig, str] | None:
     """Return the next smaller setting and one line that says what it is.
 
-    First the window is halved, which costs the least of what is seen in one image; then the
-    network's input shrinks.
+    First a backend is given up, which holds memory beside the network and would have to be made
+    again, for minutes, for every smaller stream. Then the window is halved, which costs the least
+    of what is seen in one image; then the network's input shrinks.
 
     Returns:
         None when nothing smaller is of use.
     """
+    if config.backend != 'eager':
+        return replace(config, backend='eager'), f'streaming.backend {config.backend} -> eager'
     if config.window > SMALLEST_WINDOW:
         window = max(config.window // 2, SMALLEST_WINDOW)
         text = f'streaming.window {config.window} -> {window}'

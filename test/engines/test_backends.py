@@ -390,3 +390,15 @@ def test_a_backend_is_made_once(tiny_model, frames, plain):
         StreamSession(tiny_model, config('compile'), pool).step(frames[0])
     assert len(pool._made) == 1
     assert backend.steps == 3
+
+
+def test_other_settings_let_go_of_the_backend(tiny_model, frames, plain):
+    plain()
+    session = StreamSession(tiny_model, config('compile'))
+    session.step(frames[0])
+    assert session.backend == 'plain'
+    session.reconfigure(config('eager'), ResetReason.DEVICE_MEMORY)
+    assert session.backend == 'eager'
+    assert not session._engines._made
+    assert session.step(frames[1]).reset is ResetReason.DEVICE_MEMORY
+    assert session.backend == 'eager'

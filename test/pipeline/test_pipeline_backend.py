@@ -12,6 +12,7 @@ from gemdepth_ros.inference import StreamingConfig
 from gemdepth_ros.interfaces import VideoFrame
 from gemdepth_ros.model.config import PRESETS
 from gemdepth_ros.pipeline import DepthPipeline, NetworkConfig, PipelineConfig
+from gemdepth_ros.pipeline.memory_fallback import smaller_stream
 
 CONFIG = PipelineConfig(
     NetworkConfig(preset='tiny', weights='', device='cpu'),
@@ -43,3 +44,14 @@ def test_a_refused_backend_is_said_while_configuring_and_frames_are_eager(
         assert mine.reset is None
     assert (refused.backend, refused.backend_fault) == ('eager', fault)
     assert not any(refused.reset_counts.values())
+
+
+def test_without_memory_the_backend_is_given_up_first() -> None:
+    made = smaller_stream(REFUSED.streaming)
+    assert made is not None
+    config, text = made
+    assert text == 'streaming.backend cudagraph -> eager'
+    assert config == CONFIG.streaming
+    smaller = smaller_stream(config)
+    assert smaller is not None
+    assert smaller[1] == 'streaming.window 4 -> 2'

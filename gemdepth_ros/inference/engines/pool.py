@@ -55,6 +55,10 @@ class EnginePool:
         self._model, self._checkpoint = model, checkpoint
         self._made: dict[tuple[str, int, int, int, str], MadeBackend] = {}
 
+    def forget(self) -> None:
+        """Keep no backend that no stream uses; refused ones may be tried again."""
+        self._made.clear()
+
     def guarded(self, grid: PatchGrid, config: StreamingConfig) -> GuardedStep | None:
         """Return the step of a new stream; None where eager is what is wanted.
 
