@@ -20,7 +20,7 @@ from gemdepth_ros.grounding.config import (
     MetricNetworkConfig,
     OdometryConfig,
 )
-from gemdepth_ros.inference import StreamingConfig
+from gemdepth_ros.inference import StreamGroup, StreamingConfig, StreamSession
 from gemdepth_ros.interfaces import OutputRequest, PinholeIntrinsics, VideoFrame
 from gemdepth_ros.model import VdaConfig, build_network
 from gemdepth_ros.model.checkpoint import published_state
@@ -30,6 +30,7 @@ from gemdepth_ros.pipeline import DepthPipeline
 from gemdepth_ros.pipeline.config import MountingConfig, NetworkConfig, PipelineConfig
 from gemdepth_ros.pipeline.odometry_motion import OdometryMotion
 from gemdepth_ros.pipeline.readings import CameraMounting, OdometrySample, SensorReadings
+from gemdepth_ros.pipeline.snapshot import restore_snapshot, take_snapshot
 
 TINY = VdaConfig(
     EncoderConfig(width=64, depth=4, heads=2, levels=(0, 1, 2, 3)),
@@ -221,3 +222,30 @@ def test_the_published_form_runs_in_the_pipeline() -> None:
     made = DepthPipeline(PipelineConfig(network, streaming))
     made.warm_up(40, 60)
     assert made.process(frame(0)).disparity is not None
+
+
+@pytest.mark.parametrize('mode', ['causal', 'sliding', 'published_stream'])
+def test_a_saved_stream_goes_on(mode: str) -> None:
+    streaming = StreamingConfig(mode, 8, input_size=28)  # type: ignore[arg-type]
+    config = PipelineConfig(NetworkConfig('vda-small', '', device='cpu'), streaming)
+    first, second = DepthPipeline(config), DepthPipeline(config)
+    for number in range(12):
+        first.process(frame(number))
+    restore_snapshot(second, take_snapshot(first))
+    for number in range(12, 15):
+        expected, found = first.process(frame(number)), second.process(frame(number))
+        assert found.disparity is not None
+        np.testing.assert_array_equal(found.disparity, expected.disparity)
+
+
+def test_two_cameras_share_the_network() -> None:
+    model = build_network(TINY)
+    group = StreamGroup(model, 2, StreamingConfig('causal', 8, input_size=28))
+    alone = StreamSession(model, StreamingConfig('causal', 8, input_size=28))
+    for number in range(4):
+        one, two = group.step([frame(number), replace(frame(number + 7), stamp_ns=number + 1)])
+        expected = alone.step(frame(number))
+        assert one is not None
+        assert two is not None
+        assert expected is not None
+        torch.testing.assert_close(one.disparity_HW, expected.disparity_HW)

@@ -9,7 +9,7 @@ from gemdepth_ros.errors import ConfigError
 
 PROTOCOL_NAMES = ('metric', 'vda', 'per_frame', 'median')
 CROP_NAMES = ('none', 'garg', 'eigen')
-MODES = ('sliding', 'causal', 'offline')
+MODES = ('sliding', 'causal', 'published_stream', 'offline')
 AUTO, NONE = 'auto', 'none'
 
 
@@ -27,7 +27,7 @@ class EvaluationSettings:
         crop: ``none``, ``garg`` or ``eigen``.
         min_depth_m: truth at or below it does not count [m].
         max_depth_m: truth at or beyond it does not count, predictions are cut there [m].
-        mode: ``sliding``, ``causal`` or ``offline``.
+        mode: ``sliding``, ``causal``, ``published_stream`` or ``offline``.
         window: frames per window.
         input_size: size parameter of the network's input [px].
         weights: file or name; empty: seeded random weights.

@@ -16,9 +16,9 @@ from gemdepth_ros.inference.encoded import EncodedFrame, EngineOutput, PatchGrid
 from gemdepth_ros.inference.vda.stores import HiddenStates, ProjectedStates, WindowStore
 from gemdepth_ros.inference.vda.window import Past, VdaWindow
 from gemdepth_ros.model import VideoDepthAnything
-from gemdepth_ros.model.temporal_attention import MotionModule
+from gemdepth_ros.model.temporal_attention import MotionModule, TemporalAttention
 
-Attend = Callable[[WindowStore, Tensor], Tensor]
+Attend = Callable[[WindowStore, TemporalAttention, Tensor], Tensor]
 
 
 class VdaStreamEngine:
@@ -61,7 +61,7 @@ class VdaStreamEngine:
     def _store(self, module: MotionModule, index: int, locations: int) -> WindowStore:
         attention = module.attentions[index]
         if self._published:
-            return HiddenStates(attention, self._window)
+            return HiddenStates(self._window)
         return ProjectedStates(attention, self._window, locations)
 
     @property
@@ -105,7 +105,7 @@ class VdaStreamEngine:
         else:
             self._started = True
             self._numbers.start(frame.number)
-            raw = self._decode(frame, lambda store, hidden: store.first(hidden))
+            raw = self._decode(frame, _attend_first)
         numbers = tuple(dict.fromkeys((*self.window_numbers, frame.number)))
         return EngineOutput(
             frame.number,
@@ -157,8 +157,11 @@ class VdaStreamEngine:
         def mix(index: int, maps_1CHW: Tensor) -> Tensor:
             module = head.motion_modules[index]
             tokens_S1C = module.enter(maps_1CHW).transpose(0, 1)
-            for norm, store in zip(module.attention_norms, self.stores[index], strict=True):
-                tokens_S1C = tokens_S1C + attend(store, norm(tokens_S1C))
+            layers = zip(
+                self.stores[index], module.attentions, module.attention_norms, strict=True
+            )
+            for store, attention, norm in layers:
+                tokens_S1C = tokens_S1C + attend(store, attention, norm(tokens_S1C))
             return module.leave(maps_1CHW, tokens_S1C.transpose(0, 1))
 
         level1, level2, level3, level4 = frame.levels
@@ -168,5 +171,9 @@ class VdaStreamEngine:
         return head.fine(level1, level2, path3, grid.rows, grid.columns)[0]
 
 
-def _attend(store: WindowStore, hidden_S1C: Tensor) -> Tensor:
-    return store.next(hidden_S1C)
+def _attend_first(store: WindowStore, attention: TemporalAttention, hidden_S1C: Tensor) -> Tensor:
+    return store.first(attention, hidden_S1C)
+
+
+def _attend(store: WindowStore, attention: TemporalAttention, hidden_S1C: Tensor) -> Tensor:
+    return store.next(attention, hidden_S1C)

@@ -15,16 +15,19 @@ from gemdepth_ros.model.temporal_attention import HEADS, TemporalAttention
 
 
 class WindowStore(Protocol):
-    """Earlier frames of one attention, and the attention of a new one to them."""
+    """Earlier frames of one attention, and the attention of a new one to them.
+
+    The layer itself is given with every call: a store is state, and may be saved as such.
+    """
 
     @property
     def nbytes(self) -> int:
         """Memory held [byte]."""
 
-    def first(self, hidden_S1C: Tensor) -> Tensor:
+    def first(self, attention: TemporalAttention, hidden_S1C: Tensor) -> Tensor:
         """Start with a frame that sees itself alone, at position 0; return its part, [S, 1, C]."""
 
-    def next(self, hidden_S1C: Tensor) -> Tensor:
+    def next(self, attention: TemporalAttention, hidden_S1C: Tensor) -> Tensor:
         """Attend from a new frame, at the last position, to the window, [S, 1, C].
 
         Called again before ``advance`` it replaces the newest frame.
@@ -40,8 +43,7 @@ class WindowStore(Protocol):
 class HiddenStates:
     """The published form: hidden states, whose keys and values are made anew for every frame."""
 
-    def __init__(self, attention: TemporalAttention, window: VdaWindow) -> None:
-        self._attention = attention
+    def __init__(self, window: VdaWindow) -> None:
         self._past: Past[Tensor] = Past(window)
         self._past_has_newest = True
         self.newest_S1C: Tensor | None = None
@@ -52,16 +54,15 @@ class HiddenStates:
         newest = [] if self.newest_S1C is None else [self.newest_S1C]
         return sum({id(state): state.nbytes for state in self._past.entries + newest}.values())
 
-    def first(self, hidden_S1C: Tensor) -> Tensor:
+    def first(self, attention: TemporalAttention, hidden_S1C: Tensor) -> Tensor:
         """Start with a frame that sees itself alone."""
         self.newest_S1C, self._past_has_newest = hidden_S1C, True
         self._past.start(hidden_S1C)
-        return self._attention(hidden_S1C, torch.zeros(1, dtype=torch.long))
+        return attention(hidden_S1C, torch.zeros(1, dtype=torch.long))
 
-    def next(self, hidden_S1C: Tensor) -> Tensor:
+    def next(self, attention: TemporalAttention, hidden_S1C: Tensor) -> Tensor:
         """Attend from the newest frame to the window."""
         self.newest_S1C, self._past_has_newest = hidden_S1C, False
-        attention = self._attention
         window_SWC = torch.cat([*self._past.seen(), hidden_S1C], dim=1)
         window_SWC = window_SWC + attention.positions(torch.arange(window_SWC.shape[1]))
         q = attention.heads(attention.to_q(window_SWC[:, -1:]))
@@ -120,7 +121,7 @@ class ProjectedStates:
     """
 
     def __init__(self, attention: TemporalAttention, window: VdaWindow, locations: int) -> None:
-        self._attention, self._window = attention, window
+        self._window = window
         weight = attention.to_q.weight
         head = weight.shape[0] // HEADS
 
@@ -138,24 +139,24 @@ class ProjectedStates:
         """Memory held [byte]."""
         return self._window_2SNWH.nbytes + self._waiting_2SNWH.nbytes + self._positions.nbytes
 
-    def first(self, hidden_S1C: Tensor) -> Tensor:
+    def first(self, attention: TemporalAttention, hidden_S1C: Tensor) -> Tensor:
         """Start with a frame that sees itself alone: its value is what it attends to."""
-        _, k, v = (self._attention.heads(x) for x in self._attention.project(hidden_S1C))
+        _, k, v = (attention.heads(x) for x in attention.project(hidden_S1C))
         pair = torch.stack([k, v])
         self._window_2SNWH.copy_(pair.expand_as(self._window_2SNWH))
         self._waiting_2SNWH.copy_(pair.expand_as(self._waiting_2SNWH))
         self._steps = 0
         value = v + self._positions.first_value_N1H
-        return self._attention.to_out(value.transpose(1, 2).flatten(2))
+        return attention.to_out(value.transpose(1, 2).flatten(2))
 
-    def next(self, hidden_S1C: Tensor) -> Tensor:
+    def next(self, attention: TemporalAttention, hidden_S1C: Tensor) -> Tensor:
         """Attend from the newest frame to the window."""
-        q, k, v = (self._attention.heads(x) for x in self._attention.project(hidden_S1C))
+        q, k, v = (attention.heads(x) for x in attention.project(hidden_S1C))
         place = self._place(self._steps)
         self._window_2SNWH[0, :, :, place] = k[:, :, 0]
         self._window_2SNWH[1, :, :, place] = v[:, :, 0]
         mixed_SN1H = self._mix(q + self._positions.q_N1H)
-        return self._attention.to_out(mixed_SN1H.transpose(1, 2).flatten(2))
+        return attention.to_out(mixed_SN1H.transpose(1, 2).flatten(2))
 
     def _mix(self, q_SN1H: Tensor) -> Tensor:
         """Softmax attention to the window; positions are added to scores and to the result."""
