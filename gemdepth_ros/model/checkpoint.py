@@ -14,14 +14,13 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from gemdepth_ros.errors import WeightsError
 from gemdepth_ros.model.config import MAX_FRAMES, GemDepthConfig
 from gemdepth_ros.model.layers.sinusoid import interleaved_sinusoid
 from gemdepth_ros.model.network import DepthNetwork, empty_network
+from gemdepth_ros.model.tensor_file import TensorFile
 from gemdepth_ros.model.vda_config import ModelConfig, VdaConfig, all_presets
 
 Shape = tuple[int, ...]
@@ -245,8 +244,12 @@ def _listed(names: list[str]) -> str:
     return ', '.join(names[:LISTED]) + (f' and {rest} more' if rest > 0 else '')
 
 
-def load_state(path: str | Path) -> dict[str, Tensor]:
-    """Read all tensors of a ``.pth``/``.pt`` or ``.safetensors`` file, without running its code.
+def load_state(path: str | Path) -> Mapping[str, Tensor]:
+    """Open a ``.pth``/``.pt`` or ``.safetensors`` file, without running its code.
+
+    Tensors are read from the file when they are used: both kinds are mapped into memory. Of a
+    ``.safetensors`` file no more than a part is resident at once; the pages of a ``.pth`` stay
+    until the mapping is dropped, but can be given up by the system.
 
     Raises:
         WeightsError: the file is missing, of another kind, damaged, or holds more than tensors.
@@ -255,10 +258,7 @@ def load_state(path: str | Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise WeightsError(f'no weights file {path}: give a .pth or .safetensors file')
     if path.suffix == '.safetensors':
-        try:
-            return load_file(path)
-        except (SafetensorError, OSError, ValueError) as error:
-            raise WeightsError(f'cannot read {path} as safetensors: {error}') from None
+        return TensorFile(path)
     if path.suffix not in ('.pth', '.pt'):
         raise WeightsError(f'{path}: weights must be a .pth, .pt or .safetensors file')
     if _torch_version() < SAFE_PICKLE_TORCH:
