@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -13,6 +14,8 @@ DTYPES = {
     'bfloat16': torch.bfloat16,
     'float16': torch.float16,
 }
+CPU_DESCRIPTION = Path('/proc/cpuinfo')
+CPU_BFLOAT16 = ('amx_bf16', 'avx512_bf16', 'bf16')  # flags of x86, the last one of Arm
 BFLOAT16_CAPABILITY = 8  # major compute capability from which bfloat16 is fast
 
 
@@ -40,7 +43,35 @@ def choose_placement(device: str = 'auto', dtype: str = 'auto') -> Placement:
         return _automatic(chosen)
     if dtype not in DTYPES:
         raise ConfigError(f'dtype must be auto, {", ".join(DTYPES)}, got {dtype!r}')
-    return Placement(chosen, DTYPES[dtype], f'{dtype} was asked for')
+    return Placement(chosen, DTYPES[dtype], f'{dtype} was asked for{_remark(chosen, dtype)}')
+
+
+def _remark(device: torch.device, dtype: str) -> str:
+    """What is to be known of a precision on a device that is slow or narrow with it."""
+    if device.type == 'cpu':
+        if dtype == 'bfloat16' and not cpu_bfloat16():
+            return ', which this CPU has no instructions for: slower than float32'
+        if dtype == 'float16':
+            return ', which is slower than float32 on most CPUs'
+        return ''
+    if dtype == 'bfloat16' and _capability(device) < BFLOAT16_CAPABILITY:
+        return ', which this GPU emulates: float16 is faster'
+    return ''
+
+
+def _capability(device: torch.device) -> int:
+    """Major compute capability of a GPU."""
+    return int(torch.cuda.get_device_capability(device)[0])
+
+
+def cpu_bfloat16() -> str:
+    """Name of the instructions with which this CPU multiplies bfloat16; empty without any."""
+    try:
+        described = CPU_DESCRIPTION.read_text()
+    except OSError:  # not Linux: not known
+        return ''
+    words = set(described.split())
+    return next((name for name in CPU_BFLOAT16 if name in words), '')
 
 
 def _device(name: str) -> torch.device:
@@ -62,7 +93,10 @@ def _device(name: str) -> torch.device:
 
 def _automatic(device: torch.device) -> Placement:
     if device.type == 'cpu':
-        return Placement(device, torch.float32, 'no faster precision is safe on a CPU')
-    if torch.cuda.get_device_capability(device)[0] >= BFLOAT16_CAPABILITY:
+        reason = 'no faster precision is safe on every CPU'
+        if units := cpu_bfloat16():
+            reason = f'exact; this CPU has {units}, so that dtype bfloat16 may be faster: try it'
+        return Placement(device, torch.float32, reason)
+    if _capability(device) >= BFLOAT16_CAPABILITY:
         return Placement(device, torch.bfloat16, 'the GPU computes in bfloat16')
     return Placement(device, torch.float16, 'the GPU is too old for bfloat16')

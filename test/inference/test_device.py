@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from gemdepth_ros.errors import ConfigError
-from gemdepth_ros.inference.device import choose_placement
+from gemdepth_ros.inference import device
+from gemdepth_ros.inference.device import choose_placement, cpu_bfloat16
 
 
 @pytest.fixture
@@ -75,3 +78,38 @@ def test_an_unknown_device_is_refused(name: str) -> None:
 def test_an_unknown_precision_is_refused() -> None:
     with pytest.raises(ConfigError, match="float16, got 'float64'"):
         choose_placement('cpu', 'float64')
+
+
+@pytest.mark.usefixtures('no_gpu')
+@pytest.mark.parametrize(
+    ('flags', 'units'),
+    [('fpu sse avx2', ''), ('fpu amx_bf16 avx512_bf16', 'amx_bf16'), ('asimd bf16', 'bf16')],
+)
+def test_what_a_processor_can_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: str, units: str
+) -> None:
+    described = tmp_path / 'cpuinfo'
+    described.write_text(f'flags\t\t: {flags}\n')
+    monkeypatch.setattr(device, 'CPU_DESCRIPTION', described)
+    assert cpu_bfloat16() == units
+    automatic = choose_placement()
+    assert automatic.dtype == torch.float32
+    assert (units in automatic.reason) if units else ('every CPU' in automatic.reason)
+    asked = choose_placement('cpu', 'bfloat16').reason
+    assert ('no instructions' in asked) == (not units)
+
+
+def test_without_a_description_nothing_is_claimed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, 'CPU_DESCRIPTION', tmp_path / 'absent')
+    assert cpu_bfloat16() == ''
+
+
+@pytest.mark.usefixtures('one_gpu')
+def test_bfloat16_on_an_old_gpu_is_taken_with_a_remark(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert 'emulates' not in choose_placement('cuda', 'bfloat16').reason
+    monkeypatch.setattr(torch.cuda, 'get_device_capability', lambda device: (7, 5))
+    placement = choose_placement('cuda', 'bfloat16')
+    assert placement.dtype == torch.bfloat16
+    assert 'emulates' in placement.reason
