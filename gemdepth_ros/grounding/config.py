@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, ClassVar
 
 from gemdepth_ros.errors import ConfigError
+
+Ranges = dict[str, tuple[float, float | None]]  # of values: smallest and largest, None: no limit
 
 
 def _checked(config: Any, name: str, low: float, high: float = math.inf) -> None:
@@ -37,6 +39,12 @@ class ManualConfig:
             user's word, and no other source may be enabled beside it.
         shift_std: standard deviation of ``shift``, in units of disparity.
     """
+
+    RANGES: ClassVar[Ranges] = {
+        'translation_factor': (0.0, None),
+        'scale_std_relative': (0.0, None),
+        'shift_std': (0.0, None),
+    }
 
     enabled: bool = False
     scale: float = math.nan
@@ -75,6 +83,16 @@ class GroundPlaneConfig:
         max_distance_heights: ground further away than this many camera heights is not used.
         motion_pitch: learn the pitch from the direction of motion.
     """
+
+    RANGES: ClassVar[Ranges] = {
+        'min_inlier_share': (0.05, 1.0),
+        'max_roll_difference_deg': (0.0, None),
+        'road_std_deg': (0.0, None),
+        'unknown_pitch_std_deg': (0.0, None),
+        'unchecked_pitch_std_deg': (0.0, None),
+        'unknown_roll_std_deg': (0.0, None),
+        'max_distance_heights': (0.0, None),
+    }
 
     enabled: bool = False
     min_inlier_share: float = 0.35
@@ -119,6 +137,18 @@ class LidarConfig:
         max_age_s: a cloud this much older or newer than the image is not used [s].
     """
 
+    RANGES: ClassVar[Ranges] = {
+        'min_points': (8, None),
+        'max_points': (100, None),
+        'min_inlier_share': (0.05, 1.0),
+        'rotation_std_deg': (0.0, None),
+        'max_rotation_deg': (0.0, None),
+        'max_residual': (0.0, None),
+        'edge_spread': (0.0, None),
+        'max_range_m': (0.0, None),
+        'max_age_s': (0.0, None),
+    }
+
     enabled: bool = False
     min_points: int = 20
     max_points: int = 8_000
@@ -159,6 +189,15 @@ class OdometryConfig:
         max_age_s: samples further than this from the image's stamp are absurd [s].
     """
 
+    RANGES: ClassVar[Ranges] = {
+        'relative_std': (0.0, 1.0),
+        'min_baseline_m': (0.0, None),
+        'max_baseline_s': (0.0, None),
+        'baseline_std': (0.0, None),
+        'max_speed_mps': (0.0, None),
+        'max_age_s': (0.0, None),
+    }
+
     enabled: bool = False
     min_baseline_m: float = 0.5
     max_baseline_s: float = 2.0
@@ -198,6 +237,23 @@ class ParallaxConfig:
             too little motion, or movers on all sides.
         max_residual: refuse when the typical misfit of the flow exceeds this part of the flow.
     """
+
+    RANGES: ClassVar[Ranges] = {
+        'max_corners': (20, None),
+        'min_tracks': (12, None),
+        'min_inlier_share': (0.05, 1.0),
+        'scale_bias': (0.0, 1.0),
+        'mover_bias': (0.0, 1.0),
+        'min_flow_px': (0.0, None),
+        'max_pair_s': (0.0, None),
+        'rotation_std_deg': (0.0, None),
+        'direction_std_deg': (0.0, None),
+        'baseline_std': (0.0, None),
+        'track_bias_px': (0.0, None),
+        'max_epipolar_px': (0.0, None),
+        'max_fit_std': (0.0, None),
+        'max_residual': (0.0, None),
+    }
 
     enabled: bool = False
     max_corners: int = 250
@@ -245,6 +301,11 @@ class SkyConfig:
         relative_std: how well a network's sky is at infinity, as part of the disparity's range.
     """
 
+    RANGES: ClassVar[Ranges] = {
+        'min_cells': (4, None),
+        'relative_std': (0.0, None),
+    }
+
     enabled: bool = False
     min_cells: int = 30
     relative_std: float = 0.01
@@ -265,6 +326,11 @@ class MetricNetworkConfig:
             it; above ``max_depth_std_at_20m`` this source alone gives no metres.
         inverse_depth_std: error of inverse depth at infinity [1/m].
     """
+
+    RANGES: ClassVar[Ranges] = {
+        'relative_std': (0.0, None),
+        'inverse_depth_std': (0.0, None),
+    }
 
     enabled: bool = False
     relative_std: float = 0.2
@@ -289,6 +355,15 @@ class FilterConfig:
         gate_probability: a measurement as far off as this share of honest ones is an outlier.
         restart_after_s: a source that disagrees with its own past for this long starts anew [s].
     """
+
+    RANGES: ClassVar[Ranges] = {
+        'scale_drift': (0.0, 1.0),
+        'shift_drift': (0.0, 1.0),
+        'segment_std': (0.0, 1.0),
+        'gate_probability': (0.5, 1.0 - 1e-9),
+        'correlation_s': (0.0, None),
+        'restart_after_s': (0.0, None),
+    }
 
     scale_drift: float = 0.01
     shift_drift: float = 0.005
@@ -315,6 +390,11 @@ class GroundingConfig:
             below this.
         max_coast_s: a source without an accepted measurement for this long is forgotten [s].
     """
+
+    RANGES: ClassVar[Ranges] = {
+        'max_depth_std_at_20m': (0.0, None),
+        'max_coast_s': (0.0, None),
+    }
 
     manual: ManualConfig = field(default_factory=ManualConfig)
     ground_plane: GroundPlaneConfig = field(default_factory=GroundPlaneConfig)

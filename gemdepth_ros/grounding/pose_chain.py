@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -36,6 +37,13 @@ class PoseChainConfig:
         max_factor_std: relative standard deviation of the translation factor up to which the
             motion is called metric.
     """
+
+    RANGES: ClassVar[dict[str, tuple[float, float | None]]] = {
+        'dead_band_m': (0.0, None),
+        'dead_band_deg': (0.0, None),
+        'hold_s': (0.0, None),
+        'max_factor_std': (0.0, None),
+    }
 
     dead_band_m: float = 0.02
     dead_band_deg: float = 0.3

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 from gemdepth_ros.errors import ConfigError
 
@@ -12,6 +12,7 @@ WindowAlignment = Literal['auto', 'published', 'checked', 'none']
 Preprocessing = Literal['auto', 'host', 'device']
 CachePrecision = Literal['auto', 'float32', 'bfloat16', 'float16']
 Backend = Literal['eager', 'compile', 'cudagraph', 'onnx', 'tensorrt']
+Ranges = dict[str, tuple[float, float | None]]  # of values: smallest and largest, None: no limit
 MAX_WINDOW = 32
 MAX_BUDGET_GB = 1024
 
@@ -116,6 +117,20 @@ class StreamingConfig:
             half precision.
         engine_folder: where exported graphs lie, or are put; empty: in the cache.
     """
+
+    RANGES: ClassVar[Ranges] = {
+        'window': (1, MAX_WINDOW),
+        'input_size': (14, None),
+        'max_gap_s': (0.0, None),
+        'anchor_max_age': (1, None),
+        'anchor_min_overlap': (0.0, 1.0),
+        'lookahead': (0, MAX_WINDOW - 2),
+        'stride': (1, None),
+        'alignment_memory': (1, None),
+        'memory_budget_gb': (0.0, MAX_BUDGET_GB),
+        'backend_check_frames': (1, None),
+        'backend_tolerance': (0.0, 1.0),
+    }
 
     mode: StreamMode = 'sliding'
     window: int = 8

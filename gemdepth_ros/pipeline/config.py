@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from gemdepth_ros.errors import ConfigError
 from gemdepth_ros.grounding.config import GroundingConfig
 from gemdepth_ros.grounding.pose_chain import PoseChainConfig
 from gemdepth_ros.hub.catalogue import GEMDEPTH_TINY
 from gemdepth_ros.inference.config import StreamingConfig
-from gemdepth_ros.pipeline.products_config import CostmapClouds, DepthNoise, EdgeFilter
+from gemdepth_ros.pipeline.products_config import CostmapClouds, DepthNoise, EdgeFilter, Ranges
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,10 @@ class NetworkConfig:
         threads: CPU threads of the network; 0 leaves the library's choice.
         allow_untrained_metric: let random weights give metres; for tests of what comes after.
     """
+
+    RANGES: ClassVar[Ranges] = {
+        'threads': (0, None),
+    }
 
     preset: str = 'auto'
     weights: str = GEMDEPTH_TINY.name
@@ -57,6 +61,12 @@ class MountingConfig:
         angle_std_deg: standard deviation of pitch and roll [deg].
     """
 
+    RANGES: ClassVar[Ranges] = {
+        'height_m': (0.0, None),
+        'height_std_m': (0.0, None),
+        'angle_std_deg': (0.0, None),
+    }
+
     height_m: float = math.nan
     height_std_m: float = 0.05
     pitch_deg: float = math.nan
@@ -84,6 +94,12 @@ class ProductsConfig:
             vehicle: no depth there; empty: none.
         filter_edges: metric depth between two surfaces is unknown (NaN), not a bridge.
     """
+
+    RANGES: ClassVar[Ranges] = {
+        'max_depth_m': (0.0, None),
+        'min_depth_m': (0.0, None),
+        'cloud_decimation': (1, None),
+    }
 
     max_depth_m: float = 80.0
     min_depth_m: float = 0.1

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from gemdepth_ros.errors import ConfigError
+
+Ranges = dict[str, tuple[float, float | None]]  # of values: smallest and largest, None: no limit
 
 
 def _need(holds: bool, owner: object, names: tuple[str, ...], rule: str) -> None:
@@ -26,6 +29,12 @@ class DepthNoise:
         edge_px: how far the map may be displaced in the image [px]; multiplied by the slope of
             inverse depth, which makes depth at edges uncertain.
     """
+
+    RANGES: ClassVar[Ranges] = {
+        'relative': (0.0, None),
+        'floor_per_m': (0.0, None),
+        'edge_px': (0.0, None),
+    }
 
     relative: float = 0.05
     floor_per_m: float = 0.0005
@@ -49,6 +58,12 @@ class EdgeFilter:
             camera: the ray would graze it. Infinity: the jump decides alone (relative depth).
         window: size of the window, odd [px].
     """
+
+    RANGES: ClassVar[Ranges] = {
+        'jump': (0.0, 1.0),
+        'plane_distance_m': (0.0, None),
+        'window': (3, None),
+    }
 
     jump: float = 0.04
     plane_distance_m: float = 0.5
@@ -86,6 +101,21 @@ class CostmapClouds:
         clear_margin_m: rays to obstacles end this much before them [m].
         clear_margin_std: ... or this many standard deviations, if that is more.
     """
+
+    RANGES: ClassVar[Ranges] = {
+        'min_range_m': (0.0, None),
+        'max_range_m': (0.0, None),
+        'clearing_range_m': (0.0, None),
+        'mark_step': (1, None),
+        'clear_step': (1, None),
+        'max_mark_points': (1, None),
+        'max_clear_points': (1, None),
+        'min_neighbours': (0, 8),
+        'neighbour_distance': (0.0, None),
+        'max_relative_std': (0.0, None),
+        'clear_margin_m': (0.0, None),
+        'clear_margin_std': (0.0, None),
+    }
 
     min_height_m: float = 0.25
     max_height_m: float = 2.5

@@ -40,23 +40,29 @@ class ConfigField:
 
 
 def config_fields(config_type: type, prefix: str = '') -> Iterator[ConfigField]:
-    """Yield the fields of a configuration dataclass, nested ones with dotted names."""
+    """Yield the fields of a configuration dataclass, nested ones with dotted names.
+
+    Ranges stand in a field's metadata (``min``, ``max``), or by name in the class's ``RANGES``.
+    What is outside is refused whatever the other values are; the class itself checks.
+    """
     hints = get_type_hints(config_type)
     texts = attribute_texts(config_type)
+    ranges: Mapping[str, tuple[float, float | None]] = getattr(config_type, 'RANGES', {})
     for entry in dataclasses.fields(config_type):
         hint = hints[entry.name]
         if dataclasses.is_dataclass(hint) and isinstance(hint, type):
             yield from config_fields(hint, f'{prefix}{entry.name}.')
             continue
         choices = tuple(map(str, get_args(hint))) if get_origin(hint) is Literal else ()
+        low, high = ranges.get(entry.name, (entry.metadata.get('min'), entry.metadata.get('max')))
         yield ConfigField(
             name=prefix + entry.name,
             kind=str if choices else hint,
             default=entry.default,
             help=texts.get(entry.name, ''),
             choices=choices,
-            minimum=entry.metadata.get('min'),
-            maximum=entry.metadata.get('max'),
+            minimum=low,
+            maximum=high,
             live=entry.metadata.get('live', False),
         )
 

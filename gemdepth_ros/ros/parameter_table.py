@@ -15,8 +15,9 @@ Generated from the configuration by `python scripts/parameter_table.py`; a test 
 The same texts are shown by `ros2 param describe /depth_node NAME`.
 
 "live" parameters take effect at once when they change. The others are read while configuring: a
-change while the node is configured is refused with the reason; clean the node up first. A value
-out of range fails configure with one line. Beside these, every topic has
+change while the node is configured is refused with the reason; clean the node up first. A given
+value out of range ends the process with one line, and a change to it is refused; values that
+contradict each other fail configure with one line. Beside these, every topic has
 `qos_overrides.<full topic>.<publisher or subscription>.<policy>`, and there is `use_sim_time`.
 """
 GROUPS = {
@@ -71,8 +72,9 @@ def _value(value: Any) -> str:
 def _allowed(field: ConfigField) -> str:
     if field.choices:
         return ', '.join(f'`{choice}`' for choice in field.choices)
-    if field.minimum is None and field.maximum is None:
+    if field.minimum is None:
         return ''
-    low = '' if field.minimum is None else f'{field.minimum:g}'
-    high = '' if field.maximum is None else f'{field.maximum:g}'
-    return f'{low} to {high}'
+    unknown = ', or unknown' if field.default != field.default else ''
+    if field.maximum is None:
+        return f'>= {field.minimum:g}{unknown}'
+    return f'{field.minimum:g} to {field.maximum:g}{unknown}'

@@ -5,6 +5,7 @@ The dataclasses are the only source: names, types, defaults, texts and ranges ar
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -24,6 +25,7 @@ from gemdepth_ros.ros.config_fields import ConfigField, build_config, coerced, c
 from gemdepth_ros.ros.node_config import NodeConfig
 
 FIELDS = (*config_fields(NodeConfig), *config_fields(PipelineConfig))
+LARGEST_INTEGER = 2**63 - 1
 FOREIGN = ('qos_overrides.', 'use_sim_time', 'start_type_description_service')
 
 
@@ -110,16 +112,21 @@ def _declare(node: Node, field: ConfigField) -> None:
 def descriptor(field: ConfigField) -> Any:
     """Return what ``ros2 param describe`` shows, a rcl_interfaces/ParameterDescriptor."""
     notes = [f'one of: {", ".join(field.choices)}'] if field.choices else []
+    unknown = field.default != field.default  # NaN, which no range of rclpy admits
+    if unknown and field.minimum is not None:
+        notes.append(f'nan, or at least {field.minimum:g}')
     notes += [] if field.live else ['read while configuring']
     result = ParameterDescriptor(description=field.help, additional_constraints='; '.join(notes))
     # Types that YAML confuses (30 and 30.0, true and 'true') are sorted out by `coerced`.
     result.dynamic_typing = field.kind is float or 'true' in field.choices
-    if field.minimum is not None and field.maximum is not None:
-        if field.kind is int:
-            low, high = int(field.minimum), int(field.maximum)
-            result.integer_range = [IntegerRange(from_value=low, to_value=high, step=1)]
-        else:
-            result.floating_point_range = [
-                FloatingPointRange(from_value=field.minimum, to_value=field.maximum, step=0.0)
-            ]
+    if field.minimum is None or unknown:
+        return result
+    if field.kind is int:
+        high = LARGEST_INTEGER if field.maximum is None else int(field.maximum)
+        result.integer_range = [IntegerRange(from_value=int(field.minimum), to_value=high, step=1)]
+    else:
+        top = math.inf if field.maximum is None else float(field.maximum)
+        result.floating_point_range = [
+            FloatingPointRange(from_value=float(field.minimum), to_value=top, step=0.0)
+        ]
     return result

@@ -52,6 +52,31 @@ def test_round_trip_of_defaults():
         assert repr(build_config(config_type, values)) == repr(config_type())
 
 
+NUMBERS = [f for f in config_fields(PipelineConfig) if f.kind in (int, float)]
+UNLIMITED = {'grounding.manual.scale', 'grounding.manual.shift', 'mounting.pitch_deg'} | {
+    *('mounting.roll_deg', 'products.costmap.min_height_m', 'products.costmap.max_height_m'),
+}
+
+
+def test_every_number_of_the_pipeline_has_a_range_that_holds_its_default():
+    assert {f.name for f in NUMBERS if f.minimum is None} == UNLIMITED
+    for entry in NUMBERS:
+        if entry.minimum is not None and entry.default == entry.default:
+            assert entry.minimum <= entry.default
+            assert entry.maximum is None or entry.default <= entry.maximum
+
+
+@pytest.mark.parametrize('entry', NUMBERS, ids=lambda entry: entry.name)
+def test_what_is_out_of_range_is_refused_by_the_class_itself(entry):
+    values = {f.name: f.default for f in config_fields(PipelineConfig)}
+    step = 1 if entry.kind is int else 0.01
+    outside = [] if entry.minimum is None else [entry.minimum - step]
+    outside += [] if entry.maximum is None else [entry.maximum + step]
+    for value in outside:
+        with pytest.raises(ConfigError):
+            build_config(PipelineConfig, values | {entry.name: value})
+
+
 def test_every_pipeline_value_has_a_text():
     assert [f.name for f in config_fields(PipelineConfig) if not f.help] == []
 

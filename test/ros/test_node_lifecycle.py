@@ -336,6 +336,11 @@ def test_a_parameter_of_the_wrong_type_is_named(make):
         make(streaming__window='eight')
 
 
+def test_a_parameter_out_of_range_is_named(make):
+    with pytest.raises(ConfigError, match=r'streaming\.window.*Max: 32, value: 99'):
+        make(streaming__window=99)
+
+
 def test_yaml_types_are_understood(make):
     node = make(
         grounding__manual__enabled=True, grounding__manual__scale=30, input_is_rectified=True
@@ -351,7 +356,10 @@ def test_changes_take_effect_or_are_refused_with_the_reason(make):
     assert result.successful
     result = node.set_parameters([Parameter('streaming.window', value=99)])[0]
     assert not result.successful
-    assert 'window must be 1..32' in result.reason
+    assert 'streaming.window out of range' in result.reason
+    result = node.set_parameters([Parameter('streaming.anchor_max_age', value=2)])[0]
+    assert not result.successful, 'within its range, but against another value'
+    assert 'anchor_max_age (2) must be >= window * stride (4)' in result.reason
     assert node.trigger_configure() == SUCCESS
     assert node.made[0].config.streaming.window == 4
     result = node.set_parameters([Parameter('streaming.window', value=8)])[0]
@@ -376,6 +384,11 @@ def test_parameters_are_described(make):
     assert descriptor.description == 'a warning appears when no image came for this long [s].'
     assert descriptor.floating_point_range[0].to_value == 3600.0
     assert 'raw, compressed' in make().describe_parameter('image_transport').additional_constraints
+    window = make().describe_parameter('streaming.window').integer_range[0]
+    assert (window.from_value, window.to_value) == (1, 32)
+    height = make().describe_parameter('mounting.height_m')
+    assert list(height.floating_point_range) == [], 'no range admits NaN'
+    assert 'nan, or at least 0' in height.additional_constraints
 
 
 def test_autostart(make):

@@ -29,7 +29,7 @@ def test_every_parameter_has_a_row_and_a_text():
 
 def test_a_row():
     field = ConfigField('a.b', float, float('nan'), 'x | y [m].', (), 0.5, 2.0, live=True)
-    assert _row(field) == '| `a.b` (live) | float | `.nan` | 0.5 to 2 | x \\| y [m]. |'
+    assert _row(field) == '| `a.b` (live) | float | `.nan` | 0.5 to 2, or unknown | x \\| y [m]. |'
     choice = ConfigField('c', str, 'u', 'which.', ('u', 'v'))
     assert _row(choice) == '| `c` | str | `u` | `u`, `v` | which. |'
 
