@@ -52,6 +52,11 @@ class StepBackend(Protocol):
         """
 
 
+def _slot_on(device: torch.device, slot: int) -> Tensor:
+    """The slot's number on a device, int64 [1]; not a copy from the host, which is waited for."""
+    return torch.full((1,), slot, dtype=torch.int64, device=device)
+
+
 class CompiledBackend:
     """``torch.compile``: fused kernels, made when the first frame comes.
 
@@ -76,7 +81,7 @@ class CompiledBackend:
 
     def step(self, segment: CausalSegment, frame: EncodedFrame, slot: int) -> Tensor:
         """Put a frame into a slot of a segment and return its disparity."""
-        slot_1 = torch.tensor([slot], device=segment.all_encodings_1T9.device)
+        slot_1 = _slot_on(segment.all_encodings_1T9.device, slot)
         kept = (segment.all_encodings_1T9, *cache_tensors(segment))
         disparity: Tensor = self._step(list(frame.levels), slot_1, *kept)[0]
         return disparity[0]
@@ -161,7 +166,7 @@ class CudaGraphBackend:
 
     def step(self, segment: CausalSegment, frame: EncodedFrame, slot: int) -> Tensor:
         """Put a frame into a slot of a segment and return its disparity."""
-        slot_1 = torch.tensor([slot], device=segment.all_encodings_1T9.device)
+        slot_1 = _slot_on(segment.all_encodings_1T9.device, slot)
         inputs = (*frame.levels, slot_1)
         return self._steps[segment].replay(inputs)[0][0]
 
@@ -206,7 +211,7 @@ class OnnxBackend:
     def step(self, segment: CausalSegment, frame: EncodedFrame, slot: int) -> Tensor:
         """Put a frame into a slot of a segment and return its disparity."""
         encodings_1T9 = segment.all_encodings_1T9
-        slot_1 = torch.tensor([slot], device=encodings_1T9.device)
+        slot_1 = _slot_on(encodings_1T9.device, slot)
         given = (*frame.levels, slot_1, encodings_1T9, *cache_tensors(segment))
         result = self._step(dict(zip(self._inputs, given, strict=True)))
         encodings_1T9[:, slot] = result['pose_encoding'][:, 0]
