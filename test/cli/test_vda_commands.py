@@ -85,3 +85,12 @@ def test_weights_are_checked_and_their_network_named(
     assert 'fits network vda-small' in capsys.readouterr().out
     assert main(['weights', 'check', str(weights), '--preset', 'vitl']) == 1
     assert "look like those of preset 'vda-small'" in capsys.readouterr().err
+
+
+def test_a_cloud_without_poses_is_refused_with_the_reason(
+    images: Path, weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ['reconstruct', str(images), '-o', str(images.parent / 'cloud.ply')]
+    command += ['--weights', str(weights), '--input-size', '28', '--device', 'cpu']
+    assert main([*command, '--intrinsics', '60', '60', '30', '20', '--max-frames', '3']) == 1
+    assert 'predicts no poses' in capsys.readouterr().err

@@ -20,6 +20,11 @@ from gemdepth_ros.pipeline.metres import FRESH_START
 from gemdepth_ros.pipeline.products_config import EdgeFilter
 from gemdepth_ros.pipeline.surfaces import flying_pixels, normals
 
+NO_POSES = (
+    'motion: this network predicts no poses, and a cloud needs them: take GemDepth weights, or a '
+    'bag with an odometry of poses'
+)
+
 logger = logging.getLogger(__name__)
 
 # x forward, y left, z up (REP 103) from the optical axes of the first camera.
@@ -94,7 +99,8 @@ class CloudBuilder:
 
     def add(self, frame: VideoFrame, output: PipelineOutput) -> None:
         """Add the points of one frame."""
-        for text in output.grounding.messages:  # the newest of each source stands for all
+        without = () if output.motion else (NO_POSES,)
+        for text in (*without, *output.grounding.messages):  # the newest stands for its source
             source = text.partition(':')[0]
             self._said[source] = (self._said.get(source, (0, ''))[0] + 1, text)
         if output.reset is not None:
