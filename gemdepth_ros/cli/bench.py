@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DESCRIPTION = """Modes: offline, sliding, causal (and published_stream of Video Depth Anything);
 for comparison dense (the whole window anew for every frame) and plain (the published windows,
 nothing kept between them). Weights do not change what a frame costs: random ones are used."""
-PLAIN_WIDTH = 132  # of the table in a file or a pipe
+PLAIN_WIDTH = 144  # of the table in a file or a pipe
 DTYPES = ('float32', 'bfloat16', 'float16')
 
 

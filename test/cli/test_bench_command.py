@@ -41,6 +41,7 @@ def test_table_and_json(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> No
     assert row['frames'] == row['calls'] >= 1
     assert 50 < row['peak_mb'] < 5000  # torch alone takes more than that
     assert 0 <= row['above_mb'] < row['peak_mb']
+    assert 0 < row['formula_mb'] < row['peak_mb']
     assert written['energy']
 
 

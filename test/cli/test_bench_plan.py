@@ -136,12 +136,12 @@ def test_a_sensor_is_integrated() -> None:
 
 def test_figures_of_a_case() -> None:
     times = {'ms': [1.0, 2.0, 3.0, 10.0], 'frames': 8, 'joules': 4.0, 'held_mb': 1.5}
-    memory = {'peak_mb': 30.0, 'loaded_mb': 20.0, 'reserved_mb': None}
+    memory = {'peak_mb': 30.0, 'loaded_mb': 20.0, 'reserved_mb': None, 'formula_mb': 9.0}
     row = row_of(CASE, times, memory)
     assert (row.calls, row.frames, row.median_ms, row.joules) == (4, 8, 2.5, 0.5)
     assert row.fps == pytest.approx(1000 / 4.0)
     assert row.p99_ms == pytest.approx(percentile([1, 2, 3, 10], 99))
-    assert (row.peak_mb, row.above_mb, row.problem) == (30.0, 10.0, '')
+    assert (row.peak_mb, row.above_mb, row.formula_mb, row.problem) == (30.0, 10.0, 9.0, '')
     failed = row_of(CASE, {'error': 'no'}, 'no')
     assert (failed.median_ms, failed.peak_mb, failed.problem) == (None, None, 'no')
 

@@ -19,6 +19,7 @@ import torch
 from gemdepth_ros.cli.benchmark.forms import Form, prepare
 from gemdepth_ros.cli.benchmark.machine import describe_device
 from gemdepth_ros.cli.benchmark.memory import MB, MemoryWatch
+from gemdepth_ros.cli.benchmark.need import need_of
 from gemdepth_ros.cli.benchmark.power_sources import find_meter
 from gemdepth_ros.cli.benchmark.rounds import take_turns
 from gemdepth_ros.cli.benchmark.task import Task
@@ -77,7 +78,11 @@ def measure_memory(task: Task) -> dict[str, Any]:
             form()
 
     _, error = _attempt(work)
-    return {'error': error} if error else asdict(watch.result())
+    if error:
+        return {'error': error}
+    need = need_of(case)
+    formula_mb = None if need is None else (need.kept + need.in_work) / MB
+    return {**asdict(watch.result()), 'formula_mb': formula_mb}
 
 
 def build(task: Task) -> DepthNetwork:

@@ -29,6 +29,7 @@ class Row:
         joules: energy per new frame [J].
         peak_mb: the most memory at any moment, in a process of its own [MB].
         above_mb: the same less the loaded network (and, on a CPU, the libraries) [MB].
+        formula_mb: the same by the formula (``inference.memory_need``) [MB].
         reserved_mb: GPU: what the allocator took from the device [MB].
         held_mb: what a stream keeps between frames [MB].
         problem: why figures are missing.
@@ -43,6 +44,7 @@ class Row:
     joules: float | None = None
     peak_mb: float | None = None
     above_mb: float | None = None
+    formula_mb: float | None = None
     reserved_mb: float | None = None
     held_mb: float | None = None
     problem: str = ''
@@ -75,6 +77,7 @@ def row_of(case: Case, times: Mapping[str, Any], memory: Mapping[str, Any] | str
         values |= {
             'peak_mb': memory['peak_mb'],
             'above_mb': memory['peak_mb'] - memory['loaded_mb'],
+            'formula_mb': memory['formula_mb'],
             'reserved_mb': memory['reserved_mb'],
         }
     return Row(case, **values)

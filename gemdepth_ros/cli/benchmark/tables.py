@@ -48,6 +48,7 @@ def _figures(report: Report) -> Table:
         'J': lambda row: _number(row.joules, 3),
         'peak MB': lambda row: _number(row.peak_mb),
         'above the network': lambda row: _number(row.above_mb),
+        'by formula': lambda row: _number(row.formula_mb),
         'calls': lambda row: str(row.calls),
     }
     if all(row.case.backend == EAGER for row in report.rows):
