@@ -29,7 +29,8 @@ from gemdepth_ros.interfaces import (
     WindowPoses,
 )
 from gemdepth_ros.msg import RelativePoses
-from gemdepth_ros.ros.image_formats import decode_compressed, decode_raw
+from gemdepth_ros.ros.bridge import bridged_rgb
+from gemdepth_ros.ros.image_formats import LAYOUTS, decode_compressed, decode_raw
 
 DepthEncoding = Literal['32FC1', '16UC1']
 FIELDS_OF_CLOUD: tuple[str, ...] = ('x', 'y', 'z', 'rgb')
@@ -66,6 +67,10 @@ def image_to_rgb(message: Any) -> UInt8Array:
     data = np.frombuffer(message.data, np.uint8)
     if hasattr(message, 'format'):
         return decode_compressed(data, message.format)
+    if message.encoding not in LAYOUTS:
+        bridged = bridged_rgb(message)
+        if bridged is not None:
+            return bridged
     return decode_raw(
         data,
         message.encoding,

@@ -1,0 +1,50 @@
+"""cv_bridge, where the ROS distribution has it: for the encodings that are not read here."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from typing import Any
+
+import numpy as np
+
+from gemdepth_ros.errors import ImageError
+from gemdepth_ros.interfaces import UInt8Array
+
+
+@functools.lru_cache(maxsize=1)
+def installed_bridge() -> Any | None:
+    """Return a CvBridge, or None where there is none that can be loaded."""
+    try:
+        return importlib.import_module('cv_bridge').CvBridge()
+    except (ImportError, AttributeError):  # it is not there, or was built for another numpy
+        return None
+
+
+def bridged_rgb(message: Any) -> UInt8Array | None:
+    """Return a sensor_msgs/Image as RGB by cv_bridge, uint8 [H, W, 3]; None without cv_bridge.
+
+    Raises:
+        ImageError: it has too little data, or is no colour or grey image.
+    """
+    bridge = installed_bridge()
+    if bridge is None:
+        return None
+    height, width, step = int(message.height), int(message.width), int(message.step)
+    # It trusts these numbers, in C++.
+    if height < 1 or width < 1 or step < width or len(message.data) < height * step:
+        raise ImageError(
+            f'image data has {len(message.data)} bytes but {width}x{height} {message.encoding} '
+            f'with step {step} needs at least {height * max(step, width)}'
+        )
+    try:
+        image = np.asarray(bridge.imgmsg_to_cv2(message, 'rgb8'))
+    except Exception as error:  # its own error is a class of a module that may be missing
+        text = ' '.join(str(error).split()) or type(error).__name__
+        raise ImageError(f'cv_bridge cannot read encoding {message.encoding!r}: {text}') from error
+    if image.shape != (height, width, 3) or image.dtype != np.uint8:
+        raise ImageError(
+            f'cv_bridge made {image.dtype} {list(image.shape)} of a {width}x{height} image in '
+            f'encoding {message.encoding!r}'
+        )
+    return np.ascontiguousarray(image)

@@ -1,0 +1,90 @@
+"""Encodings that are not our own go to cv_bridge where there is one; here a stand-in for it."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy')
+pytest.importorskip('gemdepth_ros.msg', reason="the package's messages are not built")
+pytestmark = pytest.mark.ros
+
+from gemdepth_ros.errors import ImageError  # noqa: E402
+from gemdepth_ros.ros.bridge import installed_bridge  # noqa: E402
+from gemdepth_ros.ros.conversions import image_message, image_to_rgb  # noqa: E402
+
+PIXELS = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+
+
+def message(encoding='8UC3_odd', **changes):
+    made = image_message(PIXELS, 'rgb8', 0, 'cam')
+    made.encoding = encoding
+    for name, value in changes.items():
+        setattr(made, name, value)
+    return made
+
+
+@pytest.fixture
+def bridge(monkeypatch):
+    """Installs a cv_bridge whose conversion is the test's."""
+
+    def install(convert):
+        class CvBridge:
+            def imgmsg_to_cv2(self, image, wanted):
+                assert wanted == 'rgb8'
+                return convert(image)
+
+        module = ModuleType('cv_bridge')
+        module.CvBridge = CvBridge
+        monkeypatch.setitem(sys.modules, 'cv_bridge', module)
+        installed_bridge.cache_clear()
+
+    yield install
+    installed_bridge.cache_clear()
+
+
+def test_an_unknown_encoding_is_read_by_cv_bridge(bridge):
+    bridge(lambda image: np.frombuffer(image.data, np.uint8).reshape(2, 4, 3)[..., ::-1])
+    found = image_to_rgb(message())
+    np.testing.assert_array_equal(found, PIXELS[..., ::-1])
+    assert found.flags.c_contiguous
+
+
+def test_our_own_encodings_are_not(bridge):
+    bridge(lambda image: pytest.fail('asked for rgb8'))
+    np.testing.assert_array_equal(image_to_rgb(message('rgb8')), PIXELS)
+
+
+@pytest.mark.parametrize(
+    'damage', [{'height': 0}, {'height': 9}, {'step': 3}, {'data': b''}, {'width': 2**31}]
+)
+def test_wrong_numbers_never_reach_it(bridge, damage):
+    bridge(lambda image: pytest.fail('C++ would read beyond the data'))
+    with pytest.raises(ImageError, match='needs at least'):
+        image_to_rgb(message(**damage))
+
+
+def test_what_it_cannot_read_is_one_line(bridge):
+    def refuse(image):
+        raise RuntimeError('not a colour\nformat')
+
+    bridge(refuse)
+    with pytest.raises(ImageError, match=r"encoding '32FC1': not a colour format$"):
+        image_to_rgb(message('32FC1'))
+
+
+def test_an_image_of_another_size_is_refused(bridge):
+    bridge(lambda image: PIXELS[:1])
+    with pytest.raises(ImageError, match=r'made uint8 \[1, 4, 3\] of a 4x2 image'):
+        image_to_rgb(message())
+
+
+def test_without_cv_bridge_the_encoding_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'cv_bridge', None)
+    installed_bridge.cache_clear()
+    with pytest.raises(ImageError, match="unknown image encoding '8UC3_odd'"):
+        image_to_rgb(message())
+    installed_bridge.cache_clear()
