@@ -91,6 +91,9 @@ Licence of these weights: CC-BY-NC-4.0, by their authors: no commercial use
 (https://creativecommons.org/licenses/by-nc/4.0/). For commercial use take vda-small or
 vda-metric-small, which are Apache-2.0.""",
 }
+_METRIC_DOUBT = """\
+That is stated for the relative weights of this size and taken to hold for the metric ones: read
+their page."""
 _METRIC_NOTICE = """\
 These weights give depth in metres. They were tuned on two synthetic data sets; how far the metres
 are off with your camera nobody has measured."""
@@ -102,7 +105,10 @@ def _vda(size: str, encoder: str, licence: str, *, metric: bool) -> WeightsEntry
     """Entry of Video Depth Anything, whose files and repositories are named by one rule."""
     family = 'Metric-Video-Depth-Anything' if metric else 'Video-Depth-Anything'
     name = f'vda-metric-{size}' if metric else f'vda-{size}'
-    notices = (_VDA_NOTICE[licence], *([_METRIC_NOTICE] if metric else []), _SOURCE_NOTICE)
+    notices = [_VDA_NOTICE[licence]]
+    if metric and licence == _NONCOMMERCIAL:
+        notices.append(_METRIC_DOUBT)
+    notices += [_METRIC_NOTICE, _SOURCE_NOTICE] if metric else [_SOURCE_NOTICE]
     return WeightsEntry(
         name=name,
         repo=f'depth-anything/{family}-{size.capitalize()}',
