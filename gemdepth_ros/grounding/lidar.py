@@ -17,6 +17,7 @@ from gemdepth_ros.geometry.robust_fit import (
 )
 from gemdepth_ros.grounding.config import LidarConfig
 from gemdepth_ros.grounding.inputs import LidarScan
+from gemdepth_ros.grounding.misfit import misfit_covariance
 from gemdepth_ros.grounding.reading import Reading, affine_measurement
 from gemdepth_ros.grounding.scene import Scene
 from gemdepth_ros.grounding.track import Measurement
@@ -167,7 +168,8 @@ def _fit(
     """Regress disparity on inverse depth (LiDAR is exact beside it), with a rotation to doubt.
 
     Returns:
-        The fit, and the covariance [2, 2] of scale and shift from the rotation that it missed.
+        The fit, and the covariance [2, 2] of scale and shift from what it cannot explain: the
+        rotation that it missed, and depths at which disparity is no affine of 1/Z.
     """
     camera = scene.camera
     assert camera is not None
@@ -185,7 +187,10 @@ def _fit(
     )
     if fit is None:
         return None
-    return fit, _missed(fit, design, fit.inliers / std**2, rotation_std)
+    missed = _missed(fit, design, fit.inliers / std**2, rotation_std)
+    residual = points.disparity - design @ fit.x
+    tiles = scene.tiles(points.row, points.column)
+    return fit, missed + misfit_covariance(rho, residual, tiles)
 
 
 def _missed(
