@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from gemdepth_ros.errors import EngineError
-from gemdepth_ros.inference.causal import CausalSegment
+from gemdepth_ros.inference.causal_segment import CausalSegment
 from gemdepth_ros.inference.encoded import EncodedFrame, StreamGrid
 from gemdepth_ros.inference.engines.graphs import (
     LEVEL_NAMES,

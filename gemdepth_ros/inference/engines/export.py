@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gemdepth_ros import __version__
 from gemdepth_ros.errors import EngineError
-from gemdepth_ros.inference.causal import CausalSegment
+from gemdepth_ros.inference.causal_segment import CausalSegment
 from gemdepth_ros.inference.encoded import EncodedFrame, StreamGrid
 from gemdepth_ros.inference.engines.backends import OnnxBackend
 from gemdepth_ros.inference.engines.graphs import OPSET, write_graphs

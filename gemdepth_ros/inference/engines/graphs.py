@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from gemdepth_ros.errors import DependencyError, EngineError
-from gemdepth_ros.inference.causal import CausalSegment
+from gemdepth_ros.inference.causal_segment import CausalSegment
 from gemdepth_ros.inference.encoded import StreamGrid
 from gemdepth_ros.inference.engines.manifest import ENCODER_FILE, STEP_FILE
 from gemdepth_ros.inference.static_step import StaticEncoder, StaticStep, store_names

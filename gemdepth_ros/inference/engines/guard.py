@@ -10,7 +10,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from gemdepth_ros.inference.causal import CausalSegment
+from gemdepth_ros.inference.causal_segment import CausalSegment
 from gemdepth_ros.inference.encoded import EncodedFrame, StreamGrid
 from gemdepth_ros.inference.engines.backends import StepBackend
 from gemdepth_ros.inference.engines.parity import (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gemdepth_ros.inference.causal import CausalSegment, Entry, take_poses
+from gemdepth_ros.inference.causal_segment import CausalSegment, Entry, take_poses
 from gemdepth_ros.inference.encoded import CameraView, EncodedFrame, StreamGrid
 from gemdepth_ros.model import GemDepth
 
