@@ -65,16 +65,20 @@ def points_clear(
     base_from_camera: Float64Array,
     config: CostmapClouds,
     std_m: Float32Array | None = None,
+    *,
+    max_depth_m: float = np.inf,
 ) -> Float32Array:
     """Return the ends of free rays, float32 [N, 3] in the optical frame [m], all finite.
 
     - ground: the point itself;
-    - sky and whatever is beyond ``clearing_range_m``: the ray's point at that range;
+    - sky and whatever is beyond ``clearing_range_m``: the ray's point at that range, but a
+      margin before ``max_depth_m`` [m along the optical axis] at the most: beyond it depth is
+      +Inf whatever is there;
     - anything higher than the ground: the ray ends a margin before it, so that what stood in
       front of it is cleared and it is not;
     - unknown depth: no ray.
 
-    Arguments are those of ``points_mark``.
+    The other arguments are those of ``points_mark``.
     """
     step = config.clear_step
     depth = _picked(depth_m, step)
@@ -88,6 +92,8 @@ def points_clear(
             stated = config.clear_margin_std * _picked(std_m, step) * lengths
             margin = np.fmax(margin, stated)
         end = np.where(obstacle & np.isfinite(distance), distance - margin, distance)
+        limit = np.float32(max_depth_m) * lengths - np.float32(config.clear_margin_m)
+        end = np.where(np.isinf(distance), limit, end)
         end = np.minimum(end, np.float32(config.clearing_range_m))
         known = end > 0
     chosen = _thinned(np.flatnonzero(known), config.max_clear_points)

@@ -214,10 +214,10 @@ class ProductBuilder:
             return None, None
         base_from_camera = mounting.base_from_camera
         assert base_from_camera is not None
-        limits = self._config.costmap
-        return (
-            points_mark(depth, camera, base_from_camera, limits, std),
-            points_clear(depth, camera, base_from_camera, limits, std),
+        limits, farthest = self._config.costmap, self._config.max_depth_m
+        mark = points_mark(depth, camera, base_from_camera, limits, std)
+        return mark, points_clear(
+            depth, camera, base_from_camera, limits, std, max_depth_m=farthest
         )
 
 

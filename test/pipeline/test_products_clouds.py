@@ -104,6 +104,21 @@ def test_a_wall_beyond_the_marking_range_still_clears() -> None:
     assert layer.columns().sum() == 0
 
 
+def test_a_wall_beyond_the_depth_limit_is_not_cleared() -> None:
+    """Depth ends before the clearing range: infinity may hide a wall that stands in between."""
+    limit_m = 7.0
+    wall = scene(OBSTACLE)
+    hidden = np.where(wall > limit_m, np.float32(np.inf), wall)
+    layer = VoxelLayer()
+    seen_by(layer, wall)
+    before = layer.near(8.0, 0.0)
+    assert before
+    layer.update([(CLEAR, clear(hidden, max_depth_m=limit_m))], BASE_FROM_CAMERA)
+    assert layer.near(8.0, 0.0) == before
+    layer.update([(CLEAR, clear(hidden))], BASE_FROM_CAMERA)
+    assert layer.near(8.0, 0.0) < before, 'without the limit it would be'
+
+
 def test_unknown_depth_neither_marks_nor_clears() -> None:
     layer = VoxelLayer()
     seen_by(layer, scene(OBSTACLE))
