@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 
 import pytest
 import torch
@@ -82,7 +83,7 @@ def test_what_is_kept_has_all_its_digits(tiny_model: GemDepth) -> None:
     assert torch.equal(half.astt.index_table, tiny_model.astt.index_table)
 
 
-# Relative L2 to float32, (disparity, poses); measured 0.0011 and 0.0001, 0.00012 and 0.00002.
+# Relative L2 to float32, (disparity, poses); measured 0.0011 and 0.0001, 0.0001 and 0.00002.
 TRAINED = {torch.bfloat16: (5e-3, 1e-3), torch.float16: (5e-4, 1e-4)}
 
 
@@ -94,6 +95,8 @@ def test_trained_weights(dtype: torch.dtype) -> None:
     full, half = build_gemdepth('auto', weights), build_gemdepth('auto', weights, dtype=dtype)
     clip = images(1, 4, 112, 140).clamp(-2, 2)
     expected, found = full(clip), half(clip)
-    disparity, pose = TRAINED[dtype]
-    assert distance(found.disparity_BTHW, expected.disparity_BTHW) < disparity
-    assert distance(found.pose_encoding, expected.pose_encoding) < pose
+    disparity = distance(found.disparity_BTHW, expected.disparity_BTHW)
+    pose = distance(found.pose_encoding, expected.pose_encoding)
+    sys.stdout.write(f'\n{dtype}: disparity {disparity:.5f}, poses {pose:.5f} from float32\n')
+    assert disparity < TRAINED[dtype][0]
+    assert pose < TRAINED[dtype][1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 
 import pytest
 import torch
@@ -14,8 +15,8 @@ from gemdepth_ros.model.checkpoint import published_state
 from gemdepth_ros.model.layers.rope import rope_tables
 
 # Relative L2 of (disparity, pose encoding) to float32. Of untrained weights, which answer a small
-# change of anything with one of the same size, measured with the preset ``small``: bfloat16 0.0056
-# and 0.0012, float16 0.0011 and 0.0002; about twice that is allowed. Trained weights are calmer:
+# change of anything with one of the same size, measured with the preset ``small``: bfloat16 0.0063
+# and 0.0015, float16 0.0006 and 0.0002; about twice that is allowed. Trained weights are calmer:
 # see ``test_trained_weights``.
 TOLERANCES = {torch.bfloat16: (0.012, 0.0026), torch.float16: (0.0022, 0.0005)}
 FULL = re.compile(
@@ -35,10 +36,12 @@ def test_half_precision_is_near_float32(small_model: GemDepth, dtype: torch.dtyp
     clip = images(1, 3, 70, 98)
     with torch.inference_mode():
         expected, found = small_model(clip), half(clip)
-    disparity, pose = TOLERANCES[dtype]
+    disparity = distance(found.disparity_BTHW, expected.disparity_BTHW)
+    pose = distance(found.pose_encoding, expected.pose_encoding)
+    sys.stdout.write(f'\n{dtype}: disparity {disparity:.5f}, poses {pose:.5f} from float32\n')
     assert found.disparity_BTHW.dtype == torch.float32
-    assert 0 < distance(found.disparity_BTHW, expected.disparity_BTHW) < disparity
-    assert 0 < distance(found.pose_encoding, expected.pose_encoding) < pose
+    assert 0 < disparity < TOLERANCES[dtype][0]
+    assert 0 < pose < TOLERANCES[dtype][1]
 
 
 @DTYPES
