@@ -116,7 +116,7 @@ def test_decay_is_by_the_e_th_part_in_its_memory():
 
 def test_sample_is_a_grid_of_at_most_64_by_64():
     for height, width in ((14, 14), (64, 65), (280, 924), (1, 5)):
-        values = sample(torch.rand(height, width))
+        values = sample(torch.rand(1, height, width))[0]
         assert 0 < len(values) <= 64 * 64
         assert len(values) >= min(height * width, 32 * 32)
 
