@@ -71,14 +71,17 @@ class Metres:
     Args:
         config: the pipeline's configuration.
         trained: random weights give no metres unless the configuration insists.
+        depth_error: relative error of the network's own depth. What sources say of scale and
+            shift does not hold it, and depth is no surer than the network.
     """
 
-    def __init__(self, config: PipelineConfig, *, trained: bool) -> None:
+    def __init__(self, config: PipelineConfig, *, trained: bool, depth_error: float = 0.0) -> None:
         allowed = trained or config.network.allow_untrained_metric
         self._grounding = config.grounding if allowed else GroundingConfig()
         self._estimator = GroundingEstimator(self._grounding)
         self._chain = PoseChain(config.motion)
         self._by_odometry = OdometryMotion(self._grounding.odometry)
+        self._depth_error = depth_error
         self._started = False
         self._factor_valid = True
         self.mounting = camera_mounting(config.mounting)
@@ -134,7 +137,7 @@ class Metres:
         if self._grounding.parallax.enabled:
             gray = np.asarray(cv2.cvtColor(frame.image_rgb, cv2.COLOR_RGB2GRAY), np.uint8)
         disparity = coarse_disparity(result.disparity_HW, frame.height, frame.width)
-        return self._estimator.update(
+        state = self._estimator.update(
             GroundingInput(
                 frame.stamp_ns,
                 disparity,
@@ -152,6 +155,28 @@ class Metres:
                 sky=None if readings.sky is None else coarse_mask(readings.sky, disparity),
             )
         )
+        return no_surer_than(self._depth_error, state, self._grounding.max_depth_std_at_20m)
+
+
+def no_surer_than(depth_error: float, state: GroundingState, limit: float) -> GroundingState:
+    """Add the network's own relative error to what is stated of depth, and judge it again.
+
+    Args:
+        depth_error: of depth where scale and shift are right.
+        state: what the sources say.
+        limit: metric depth has a relative standard deviation at 20 m below this.
+    """
+    if depth_error == 0:
+        return state
+    std = math.hypot(state.depth_std_at_20m, depth_error)
+    messages = state.messages
+    if state.metric and std >= limit:
+        messages += (
+            f'grounding: the sources agree, but these weights are wrong by {depth_error:.0%} of '
+            f'depth, more than grounding.max_depth_std_at_20m ({limit:.0%}): no metres',
+        )
+    metric = state.metric and std < limit
+    return replace(state, metric=metric, depth_std_at_20m=std, messages=messages)
 
 
 def coarse_disparity(disparity_HW: Tensor, height: int, width: int) -> CoarseDisparity:

@@ -27,7 +27,7 @@ from gemdepth_ros.pipeline.device_memory import device_memory
 from gemdepth_ros.pipeline.measurements import DeviceMemory
 from gemdepth_ros.pipeline.memory_fallback import is_out_of_memory, smaller_stream
 from gemdepth_ros.pipeline.metres import Metres
-from gemdepth_ros.pipeline.network import LoadedNetwork, Network
+from gemdepth_ros.pipeline.network import LoadedNetwork, Network, depth_error_of
 from gemdepth_ros.pipeline.product_builder import ProductBuilder
 from gemdepth_ros.pipeline.readings import NOTHING_MEASURED, SensorReadings
 
@@ -64,8 +64,12 @@ class DepthPipeline:
         self._session = self._network.session(self.config.streaming)
         self._fallbacks: list[str] = []
         self._fits = not self.config.streaming.memory_budget_gb
-        self._metres = Metres(self.config, trained=self.trained)
-        self._products = ProductBuilder(self.config.products, self._metres.mounting)
+        error = depth_error_of(self.config.network)
+        self._metres = Metres(self.config, trained=self.trained, depth_error=error)
+        noise = self.config.products.noise
+        noise = replace(noise, relative=max(noise.relative, error))
+        products = replace(self.config.products, noise=noise)
+        self._products = ProductBuilder(products, self._metres.mounting)
 
     @property
     def reset_counts(self) -> dict[ResetReason, int]:

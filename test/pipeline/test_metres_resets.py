@@ -1,4 +1,4 @@
-"""The trajectory across resets: which ones begin anew, and which go on from where it was."""
+"""Metres across resets, and of weights that are known to be rough."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from gemdepth_ros.interfaces import (
 )
 from gemdepth_ros.pipeline.config import NetworkConfig, PipelineConfig
 from gemdepth_ros.pipeline.metres import FRESH_START, Metres
+from gemdepth_ros.pipeline.network import depth_error_of
 from gemdepth_ros.pipeline.readings import LidarScan, OdometrySample, SensorReadings
 
 CAMERA = PinholeIntrinsics(64, 48, 40.0, 40.0, 31.5, 20.0)
@@ -29,14 +30,14 @@ INTERVAL_NS = 100_000_000
 class Drive:
     """A straight drive of one metre per frame before a slope of known depth."""
 
-    def __init__(self) -> None:
+    def __init__(self, depth_error: float = 0.0) -> None:
         config = PipelineConfig(
             network=NetworkConfig(allow_untrained_metric=True),
             grounding=GroundingConfig(
                 lidar=LidarConfig(enabled=True), odometry=OdometryConfig(enabled=True)
             ),
         )
-        self.metres = Metres(config, trained=False)
+        self.metres = Metres(config, trained=False, depth_error=depth_error)
         self.index = 0
         self.session_metres = 0.0  # since the session began
         self.factor = 2.0
@@ -145,3 +146,19 @@ def test_metres_of_depth_are_measured_anew_after_any_reset(reason: ResetReason) 
     assert drive.state.metric  # LiDAR needs one frame
     assert drive.state.sources == ('lidar',)  # the odometry's baseline begins again
     assert np.isnan(drive.state.translation_factor)
+
+
+@pytest.mark.parametrize(('depth_error', 'metric'), [(0.0, True), (0.05, True), (0.29, False)])
+def test_depth_is_no_surer_than_the_weights(depth_error: float, metric: bool) -> None:
+    """Sources that agree say nothing about what the network gets wrong between them."""
+    drive = Drive(depth_error)
+    for _ in range(12):
+        drive.step()
+    assert drive.state.metric is metric
+    assert drive.state.depth_std_at_20m >= depth_error
+    assert any('weights are wrong by 29%' in text for text in drive.state.messages) is not metric
+
+
+def test_the_weights_of_the_package_state_their_error() -> None:
+    assert depth_error_of(NetworkConfig(weights='gemdepth-tiny')) > 0.1
+    assert depth_error_of(NetworkConfig(weights='')) == 0
