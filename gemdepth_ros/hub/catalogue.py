@@ -35,6 +35,8 @@ class WeightsEntry:
         bundled: the file is part of this package and is never downloaded.
         depth_error: relative error of depth that was measured with these weights where scale and
             shift are right; 0 where nobody measured it here.
+        max_input_size: largest size parameter of the resize rule that makes sense with them [px];
+            0: no limit of their own.
     """
 
     name: str
@@ -46,6 +48,7 @@ class WeightsEntry:
     revision: str = 'main'
     bundled: bool = False
     depth_error: float = 0.0
+    max_input_size: int = 0
 
     @property
     def page(self) -> str:
@@ -67,6 +70,7 @@ what the node does, not what the method reaches. Its model card lies beside it
 (gemdepth-tiny.md). Licence: Apache-2.0.""",
     bundled=True,
     depth_error=0.29,  # AbsRel of kitti_traffic, docs/weights.md
+    max_input_size=182,
 )
 
 GEMDEPTH_VITL = WeightsEntry(

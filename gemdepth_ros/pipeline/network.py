@@ -184,12 +184,6 @@ class NetworkPool:
         return network
 
 
-def depth_error_of(config: NetworkConfig) -> float:
-    """Return the relative error that the weights state of their depth; 0 when they state none."""
-    entry = CATALOGUE.get(config.weights)
-    return 0.0 if entry is None else entry.depth_error
-
-
 def _description(weights: Path | None, digest: str) -> str:
     """Name of the weights and the first digits of their digest, for status and reports."""
     if weights is None:

@@ -24,10 +24,11 @@ from gemdepth_ros.interfaces import (
 from gemdepth_ros.model import VideoDepthAnything
 from gemdepth_ros.pipeline.config import PipelineConfig
 from gemdepth_ros.pipeline.device_memory import device_memory
+from gemdepth_ros.pipeline.known_weights import depth_error_of
 from gemdepth_ros.pipeline.measurements import DeviceMemory
 from gemdepth_ros.pipeline.memory_fallback import is_out_of_memory, smaller_stream
 from gemdepth_ros.pipeline.metres import Metres
-from gemdepth_ros.pipeline.network import LoadedNetwork, Network, depth_error_of
+from gemdepth_ros.pipeline.network import LoadedNetwork, Network
 from gemdepth_ros.pipeline.product_builder import ProductBuilder
 from gemdepth_ros.pipeline.readings import NOTHING_MEASURED, SensorReadings
 

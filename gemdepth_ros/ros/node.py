@@ -13,6 +13,7 @@ from std_srvs.srv import Trigger
 from gemdepth_ros.errors import GemDepthError
 from gemdepth_ros.interfaces import ResetReason
 from gemdepth_ros.pipeline.config import PipelineConfig
+from gemdepth_ros.pipeline.known_weights import fitted_to_weights
 from gemdepth_ros.ros import heap
 from gemdepth_ros.ros.callbacks import logged_transition
 from gemdepth_ros.ros.dependencies import needing_libraries
@@ -46,7 +47,7 @@ def depth_pipeline(config: PipelineConfig) -> Pipeline:
     with needing_libraries():
         from gemdepth_ros.pipeline import DepthPipeline  # here: torch takes seconds to load
 
-        return DepthPipeline(config)
+        return DepthPipeline(fitted_to_weights(config))
 
 
 class GemDepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gemdepth_ros.errors import ConfigError
 from gemdepth_ros.pipeline.config import PipelineConfig
+from gemdepth_ros.pipeline.known_weights import fitted_to_weights
 from gemdepth_ros.ros.dependencies import needing_libraries
 from gemdepth_ros.ros.frame_processor import Pipeline
 from gemdepth_ros.ros.node import depth_pipeline
@@ -89,6 +90,6 @@ def shared_pipelines(batch_wait_s: float) -> PipelineFactory:
     pool = NetworkPool(batch_wait_s)
 
     def make(config: PipelineConfig) -> Pipeline:
-        return DepthPipeline(config, pool.get(config.network))
+        return DepthPipeline(fitted_to_weights(config), pool.get(config.network))
 
     return make

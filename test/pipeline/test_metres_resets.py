@@ -8,6 +8,7 @@ import torch
 
 from gemdepth_ros.grounding.config import GroundingConfig, LidarConfig, OdometryConfig
 from gemdepth_ros.grounding.pose_chain import UNKNOWN_VARIANCE
+from gemdepth_ros.inference.config import StreamingConfig
 from gemdepth_ros.inference.streaming import StreamOutput
 from gemdepth_ros.interfaces import (
     EgoMotion,
@@ -17,8 +18,8 @@ from gemdepth_ros.interfaces import (
     WindowPoses,
 )
 from gemdepth_ros.pipeline.config import NetworkConfig, PipelineConfig
+from gemdepth_ros.pipeline.known_weights import depth_error_of, fitted_to_weights
 from gemdepth_ros.pipeline.metres import FRESH_START, Metres
-from gemdepth_ros.pipeline.network import depth_error_of
 from gemdepth_ros.pipeline.readings import LidarScan, OdometrySample, SensorReadings
 
 CAMERA = PinholeIntrinsics(64, 48, 40.0, 40.0, 31.5, 20.0)
@@ -162,3 +163,19 @@ def test_depth_is_no_surer_than_the_weights(depth_error: float, metric: bool) ->
 def test_the_weights_of_the_package_state_their_error() -> None:
     assert depth_error_of(NetworkConfig(weights='gemdepth-tiny')) > 0.1
     assert depth_error_of(NetworkConfig(weights='')) == 0
+
+
+@pytest.mark.parametrize(
+    ('weights', 'asked', 'used'),
+    [
+        ('gemdepth-tiny', 518, 182),
+        ('gemdepth-tiny', 140, 140),
+        ('gemdepth-vitl', 518, 518),
+        ('', 518, 518),
+    ],
+)
+def test_the_input_is_no_larger_than_the_weights_know(weights: str, asked: int, used: int) -> None:
+    config = PipelineConfig(
+        network=NetworkConfig(weights=weights), streaming=StreamingConfig(input_size=asked)
+    )
+    assert fitted_to_weights(config).streaming.input_size == used
