@@ -86,7 +86,7 @@ class DevicePreprocessor:
         self._buffer_HWC.numpy()[:] = image_rgb
         image_HWC = self._buffer_HWC.to(self._device, non_blocking=True)
         if self._uploaded is not None:
-            self._uploaded.record()
+            self._uploaded.record(torch.cuda.current_stream(self._device))
         return self.normalised(image_HWC)
 
     def normalised(self, image_HWC: Tensor) -> Tensor:

@@ -72,6 +72,24 @@ def test_one_buffer_serves_all_frames() -> None:
     assert torch.equal(there(np.zeros((20, 30, 3), np.uint8)), first)
 
 
+def test_the_upload_is_waited_for_on_its_own_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With ``cuda:1`` the current device is another one, whose stream says nothing of the copy."""
+    done: list[tuple[str, object]] = []
+
+    class Event:
+        def synchronize(self) -> None:
+            done.append(('wait', None))
+
+        def record(self, stream: object = None) -> None:
+            done.append(('record', stream))
+
+    there = DevicePreprocessor((20, 30), (28, 42), CPU)
+    there._uploaded = Event()  # type: ignore[assignment]
+    monkeypatch.setattr(torch.cuda, 'current_stream', lambda device: f'stream of {device}')
+    there(picture(20, 30))
+    assert done == [('wait', None), ('record', 'stream of cpu')]
+
+
 def test_a_view_of_an_image_works() -> None:
     image = picture(60, 80)[2:50, ::-1]
     found = DevicePreprocessor((48, 80), (56, 70), CPU)(image)
