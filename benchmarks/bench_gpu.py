@@ -144,8 +144,9 @@ class Session:
         start = time.monotonic()
         try:
             work()
-        except (GemDepthError, torch.OutOfMemoryError) as error:
-            self.result.notes.append(f'{name}: {error}')
+        except (GemDepthError, RuntimeError) as error:  # CUDA's own and lack of memory as well
+            lines = str(error).splitlines()
+            self.result.notes.append(f'{name}: {lines[0] if lines else type(error).__name__}')
         gc.collect()
         if self.device.type == 'cuda':
             torch.cuda.empty_cache()

@@ -79,6 +79,18 @@ def test_parts_without_time_are_left_out_and_named(bench_gpu: ModuleType) -> Non
     assert session.result.notes[0].startswith('long: left out')
 
 
+def test_a_part_that_the_device_fails_ends_no_other(bench_gpu: ModuleType) -> None:
+    session = object.__new__(bench_gpu.Session)
+    session.deadline, session.device = float('inf'), torch.device('cpu')
+    session.result = bench_gpu.Result({}, {}, {})
+
+    def fail() -> None:
+        raise RuntimeError('CUDA error: invalid configuration argument\nand a page of text')
+
+    session.part('stages', 1.0, fail)
+    assert session.result.notes[0] == 'stages: CUDA error: invalid configuration argument'
+
+
 def test_the_clock_leaves_the_network_as_it_was(
     gpu_stages: ModuleType, tiny_model: GemDepth
 ) -> None:
