@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,11 @@ from gemdepth_ros.errors import ConfigError, EngineError
 from gemdepth_ros.inference import StreamingConfig, StreamSession
 from gemdepth_ros.inference.causal import CausalSegment
 from gemdepth_ros.inference.encoded import EncodedFrame, StreamGrid
-from gemdepth_ros.inference.engines import backends
+from gemdepth_ros.inference.engines import backends, pool
+from gemdepth_ros.inference.engines.export import engine_shape
 from gemdepth_ros.inference.engines.graphs import cache_tensors
 from gemdepth_ros.inference.engines.manifest import ENCODER_FILE, STEP_FILE
+from gemdepth_ros.inference.engines.onnx_program import CPU, CUDA, TENSORRT, providers_for
 from gemdepth_ros.inference.engines.pool import EnginePool, engine_cache
 from gemdepth_ros.inference.static_step import StaticEncoder, StaticStep
 from gemdepth_ros.interfaces import ResetReason, VideoFrame
@@ -190,6 +193,15 @@ def test_every_stream_is_checked_anew(tiny_model, frames, plain):
     assert 'disparity by 0.01' in session.backend_fault
 
 
+def test_every_segments_memory_is_checked(tiny_model, frames, truth, plain):
+    """A captured graph is bound to one segment: that of the other one may be the wrong one."""
+    plain(spoil='disparity', after=4)  # right while the first segment fills, wrong in the second
+    session = StreamSession(tiny_model, config('compile', backend_check_frames=1))
+    outputs = [session.step(frame) for frame in frames]
+    assert 'disparity by 0.01' in session.backend_fault
+    assert largest_difference(outputs, truth) < ROUNDING
+
+
 def test_restart_keeps_what_was_prepared_and_forgets_the_frames(tiny_model, frames, truth, plain):
     backend = plain()
     session = StreamSession(tiny_model, config('compile'))
@@ -320,6 +332,22 @@ def test_a_file_that_is_no_graph_is_refused(exported, tiny_model, frames, tmp_pa
     session.step(frames[0])
     assert f'ONNX Runtime cannot load {folder / STEP_FILE}' in session.backend_fault
     assert session.backend_fault.count('\n') == 0
+
+
+def test_gpu_providers_compute_in_the_types_of_the_graph(tiny_model, tmp_path, monkeypatch):
+    """Neither TF32 for float32 nor half precision for what is exported in float32."""
+    machine = {'gpu': 'Orin', 'tensorrt': '10.3.0', 'driver': '540.4.0'}
+    monkeypatch.setattr(pool, 'build_machine', lambda _: machine)
+    shape = engine_shape(tiny_model, 'digest', (42, 56), WINDOW)
+    device = torch.device('cuda', 1)
+    name, settings = pool.tensorrt_provider(tmp_path, replace(shape, precision='float16'), device)
+    assert (name, settings['device_id']) == (TENSORRT, 1)
+    assert 'trt_fp16_enable' not in settings
+    (cuda, values), (cpu, _) = providers_for(device, [CUDA, CPU])
+    assert (cuda, cpu) == (CUDA, CPU)
+    assert values == {'device_id': 1, 'use_tf32': '0'}
+    with pytest.raises(EngineError, match='no CUDA provider'):
+        providers_for(device, [CPU])
 
 
 def test_engines_of_another_machine_are_refused(tiny_model, tmp_path, exported):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,7 +13,9 @@ from gemdepth_ros.cli.main import main
 from gemdepth_ros.errors import EngineError
 from gemdepth_ros.hub import digest_of
 from gemdepth_ros.inference.encoded import StreamGrid
+from gemdepth_ros.inference.engines import export
 from gemdepth_ros.inference.engines.export import engine_shape, parity_rows, trtexec_command
+from gemdepth_ros.inference.engines.guard import FLOAT32_TOLERANCE
 from gemdepth_ros.inference.engines.machine import build_machine, driver_version
 from gemdepth_ros.inference.engines.manifest import (
     FILE_NAME,
@@ -43,6 +46,26 @@ def test_equal_to_eager_over_a_segment_and_a_re_used_slot(exported, tiny_model):
     for row in rows:
         assert set(row) == {'encoder', 'disparity', 'pose', 'caches'}
         assert all(0 <= distance < TOLERANCE for distance in row.values()), row
+
+
+def test_a_failed_export_leaves_no_manifest_of_an_earlier_one(tiny_model, tmp_path, monkeypatch):
+    (tmp_path / FILE_NAME).write_text('{}')
+    monkeypatch.setattr(export, 'write_graphs', lambda *_: None)
+    monkeypatch.setattr(
+        export, 'load_runtime', lambda: SimpleNamespace(get_available_providers=list)
+    )
+    monkeypatch.setattr(export, 'OnnxBackend', lambda *_: None)
+    monkeypatch.setattr(export, 'parity_rows', lambda *_: [{'disparity': float('nan')}])
+    with pytest.raises(EngineError, match='is not to be used'):
+        export.export_step(tiny_model, 'digest', SIZE, WINDOW, tmp_path)
+    assert not (tmp_path / FILE_NAME).exists()
+
+
+def test_tolerances():
+    cpu, cuda = torch.device('cpu'), torch.device('cuda')
+    assert export.tolerance_of(torch.float32, cpu) == TOLERANCE
+    assert export.tolerance_of(torch.float32, cuda) == FLOAT32_TOLERANCE
+    assert export.tolerance_of(torch.float16, cuda) == export.tolerance_of(torch.float16, cpu)
 
 
 def test_the_command_prints_table_and_trtexec(exported):

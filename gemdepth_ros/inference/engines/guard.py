@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -66,7 +67,8 @@ class GuardedStep:
         grid: of the stream's input size.
         made: the backend.
         frames: answered frames at the stream's beginning that eager computes as well; what eager
-            gives is what is answered then.
+            gives is what is answered then. So is the first one in every segment's memory, which
+            some backends prepare by itself.
         tolerance: largest relative L2 distance of disparity, pose, keys, values and encoder; 0:
             what the precision of the network, and of what it keeps, explains.
     """
@@ -88,6 +90,7 @@ class GuardedStep:
     def restart(self) -> None:
         """Be as careful as at the beginning of a stream."""
         self._unchecked = self._frames
+        self._seen: weakref.WeakSet[CausalSegment] = weakref.WeakSet()
 
     @property
     def active(self) -> bool:
@@ -129,7 +132,9 @@ class GuardedStep:
         segment.place(frame.number, slot)
         backend = self._made.backend
         disparity = self._run(backend.step, segment, frame, slot) if backend else None
-        if disparity is not None and not self._unchecked:
+        known = segment in self._seen
+        self._seen.add(segment)
+        if disparity is not None and known and not self._unchecked:
             return disparity
         mine = SlotContents.of(segment, slot) if disparity is not None else None
         # Last, so that the slot holds what eager put there.
@@ -137,7 +142,7 @@ class GuardedStep:
         if disparity is not None and mine is not None:
             distances = mine.distances(SlotContents.of(segment, slot))
             self._judge({'disparity': relative_distance(disparity, expected), **distances})
-            self._unchecked -= 1
+            self._unchecked = max(self._unchecked - 1, 0)
         return expected
 
     def _run(self, work: Callable[..., Result], *arguments: object) -> Result | None:

@@ -57,7 +57,8 @@ def providers_for(device: torch.device, present: Sequence[str]) -> list[Provider
             f'the network is on {device}, but this ONNX Runtime has no CUDA provider: install '
             'onnxruntime-gpu'
         )
-    return [(CUDA, {'device_id': device.index or 0}), (CPU, {})]
+    # TF32, its default, is no float32: eager multiplies matrices without it.
+    return [(CUDA, {'device_id': device.index or 0, 'use_tf32': '0'}), (CPU, {})]
 
 
 class OnnxProgram:

@@ -138,7 +138,8 @@ def tensorrt_provider(folder: Path, shape: EngineShape, device: torch.device) ->
         'device_id': device.index or 0,
         'trt_engine_cache_enable': True,
         'trt_engine_cache_path': str(engine_cache(folder, shape, build_machine(device))),
-        'trt_fp16_enable': shape.precision == 'float16',
+        # Not trt_fp16_enable: with it TensorRT may round what the graph has in float32 (the last
+        # convolutions overflow); without it the graph's own types hold (TensorRT 9.2 and later).
     }
     return TENSORRT, settings
 
