@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,15 +18,22 @@ if TYPE_CHECKING:
 # more threads, and threads that spin while they wait make a busy machine ten times slower.
 os.environ.setdefault('OMP_NUM_THREADS', '2')
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
-# Threads that wait must sleep: where several processes share few cores, spinning ones (the
-# default) slow each other down tenfold.
-os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 
 # A busy machine is slow, and that is no failure of the code under test.
 settings.register_profile('any machine', deadline=None)
 settings.load_profile('any machine')
 
 SHARED = Path(__file__).parents[2] / 'shared'
+
+
+@pytest.fixture(autouse=True)
+def package_logger() -> Iterator[None]:
+    """Commands and nodes that run in a test's process may silence the package.""""""
+    logger = logging.getLogger('gemdepth_ros')
+    level, propagate, handlers = logger.level, logger.propagate, list(logger.handlers)
+    yield
+    logger.setLevel(level)
+    logger.propagate, logger.handlers[:] = propagate, handlers
 
 
 @pytest.fixture(scope='session')
