@@ -28,7 +28,7 @@ SHARED = Path(__file__).parents[2] / 'shared'
 
 @pytest.fixture(autouse=True)
 def package_logger() -> Iterator[None]:
-    """Commands and nodes that run in a test's process may silence the package.""""""
+    """Commands and nodes in a test's process may silence the package; its level comes back."""
     logger = logging.getLogger('gemdepth_ros')
     level, propagate, handlers = logger.level, logger.propagate, list(logger.handlers)
     yield
