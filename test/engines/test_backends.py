@@ -21,7 +21,7 @@ from gemdepth_ros.inference.encoded import EncodedFrame, StreamGrid
 from gemdepth_ros.inference.engines import backends, pool
 from gemdepth_ros.inference.engines.export import engine_shape
 from gemdepth_ros.inference.engines.graphs import cache_tensors
-from gemdepth_ros.inference.engines.manifest import ENCODER_FILE, STEP_FILE
+from gemdepth_ros.inference.engines.manifest import ENCODER_FILE, STEP_FILE, Manifest
 from gemdepth_ros.inference.engines.onnx_program import CPU, CUDA, TENSORRT, providers_for
 from gemdepth_ros.inference.engines.pool import EnginePool, engine_cache
 from gemdepth_ros.inference.static_step import StaticEncoder, StaticStep
@@ -418,6 +418,35 @@ def test_a_backend_is_made_once(tiny_model, frames, plain):
         StreamSession(tiny_model, config('compile'), pool).step(frames[0])
     assert len(pool._made) == 1
     assert backend.steps == 3
+
+
+def test_backends_of_many_sizes_are_not_all_kept(tiny_model, plain):
+    plain()
+    made = EnginePool(tiny_model)
+    grid = StreamGrid.of(tiny_model, (42, 56))
+    for number in range(pool.MOST_KEPT + 3):
+        made.guarded(grid, config('compile', engine_folder=str(number)))
+    assert [key[-1] for key in made._made] == [str(n) for n in range(3, pool.MOST_KEPT + 3)]
+
+
+def test_an_export_never_writes_into_files_that_are_there(tiny_model, tmp_path, monkeypatch):
+    """Another process may have loaded them, or export the same at the same time."""
+    shape = engine_shape(tiny_model, 'digest', (42, 56), WINDOW)
+    (tmp_path / STEP_FILE).write_text('of another process')
+
+    def export_step(model, checkpoint, size, window, folder) -> None:
+        assert folder.parent == tmp_path
+        (folder / STEP_FILE).write_text('ours')
+        Manifest(shape, 18).write(folder)
+
+    monkeypatch.setattr(pool, 'export_step', export_step)
+    with (tmp_path / STEP_FILE).open() as loaded:
+        assert EnginePool._exported(tiny_model, shape, str(tmp_path)) == tmp_path
+        assert loaded.read() == 'of another process'
+    assert (tmp_path / STEP_FILE).read_text() == 'ours'
+    assert sorted(path.name for path in tmp_path.iterdir()) == [STEP_FILE, 'manifest.json']
+    monkeypatch.setattr(pool, 'export_step', pytest.fail)
+    assert EnginePool._exported(tiny_model, shape, str(tmp_path)) == tmp_path
 
 
 def test_other_settings_let_go_of_the_backend(tiny_model, frames, plain):

@@ -65,7 +65,9 @@ def test_a_child_that_does_not_obey_is_killed(start):
 
 
 def test_an_early_end_is_one_line_with_the_last_words(start):
-    child = start('print("first", flush=True); raise SystemExit("[FATAL] [1.2] [node]: no such weights")')
+    child = start(
+        'print("first", flush=True); raise SystemExit("[FATAL] [1.2] [node]: no such weights")'
+    )
     child.wait(30)  # a signal on its way out may cost it its last words
     with pytest.raises(GemDepthError) as error:
         child.check_running()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import tempfile
 from pathlib import Path
 
 import torch
@@ -38,6 +39,7 @@ from gemdepth_ros.model import DepthNetwork, GemDepth
 from gemdepth_ros.model.config import PATCH_SIZE
 
 MACHINE_FILE = 'machine.json'
+MOST_KEPT = 8  # sizes and settings; each may hold the weights once more
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +72,8 @@ class EnginePool:
         key = (config.backend, grid.rows, grid.columns, config.window, config.engine_folder)
         if key not in self._made:
             self._made[key] = self._make(grid, config)
+            while len(self._made) > MOST_KEPT:  # streams that use the oldest one hold it
+                del self._made[next(iter(self._made))]
         assert isinstance(model, GemDepth)  # else __init__ of the session has refused
         assert isinstance(grid, StreamGrid)
         frames, tolerance = config.backend_check_frames, config.backend_tolerance
@@ -118,12 +122,32 @@ class EnginePool:
             folder = Path(chosen).expanduser()
         else:
             folder = cache_folder() / 'engines' / engine_key(shape, {})
-        if (folder / FILE_NAME).exists():
-            check_manifest(folder, shape)
-            return folder
-        logger.info('exporting the network to %s', folder)
-        export_step(model, shape.checkpoint, (shape.height, shape.width), shape.window, folder)
+        if not (folder / FILE_NAME).exists():
+            logger.info('exporting the network to %s', folder)
+            _export_aside(model, shape, folder)
+        check_manifest(folder, shape)
         return folder
+
+
+def _export_aside(model: GemDepth, shape: EngineShape, folder: Path) -> None:
+    """Export beside ``folder`` and move the files in, the manifest last.
+
+    Another process may export the same network at the same time, or have loaded what it wrote:
+    a file is put in the place of another, never written into.
+
+    Raises:
+        EngineError: as ``export_step``.
+    """
+    size = (shape.height, shape.width)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix='export-', dir=folder) as name:
+            aside = Path(name)
+            export_step(model, shape.checkpoint, size, shape.window, aside)
+            for file in sorted(aside.iterdir(), key=lambda path: path.name == FILE_NAME):
+                file.replace(folder / file.name)
+    except OSError as error:
+        raise EngineError(f'cannot write to {folder}: {error.strerror or error}') from error
 
 
 def tensorrt_provider(folder: Path, shape: EngineShape, device: torch.device) -> Provider:
