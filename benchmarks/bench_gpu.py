@@ -182,13 +182,17 @@ class Session:
 
     def precision(self) -> None:
         """Compare a window's maps with those in float32."""
-        torch.backends.cudnn.allow_tf32 = False
         pictures = Pictures(self.args.size)
         images = [preprocess(pictures[i], self.args.size) for i in range(COMPARED_FRAMES)]
         clip = torch.stack([torch.from_numpy(image) for image in images])[None].to(self.device)
-        with torch.inference_mode():
-            half = maps_of(self.model, clip).double()
-            full = maps_of(self.build(torch.float32), clip).double()
+        usual = torch.backends.cudnn.allow_tf32
+        torch.backends.cudnn.allow_tf32 = False  # here alone: it would change the times to come
+        try:
+            with torch.inference_mode():
+                half = maps_of(self.model, clip).double()
+                full = maps_of(self.build(torch.float32), clip).double()
+        finally:
+            torch.backends.cudnn.allow_tf32 = usual
         distance = float((half - full).norm() / full.norm())
         self.result.values[PRECISION_AIM] = distance
         if not self.args.weights:

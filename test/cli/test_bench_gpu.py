@@ -42,7 +42,9 @@ def test_one_run_measures_everything(
     words += f' --backends cudagraph --json {output}'
     monkeypatch.setattr(sys, 'argv', ['bench_gpu.py', *words.split()])
     monkeypatch.setattr(bench_gpu, 'TIMED_SHARE', 0.01)
+    usual = torch.backends.cudnn.allow_tf32
     bench_gpu.main()
+    assert torch.backends.cudnn.allow_tf32 == usual
     shown = capsys.readouterr().out
     found = json.loads(output.read_text())
     for name in ('causal T=32', 'sliding T=8', 'offline T=32'):
