@@ -429,6 +429,19 @@ def test_backends_of_many_sizes_are_not_all_kept(tiny_model, plain):
     assert [key[-1] for key in made._made] == [str(n) for n in range(3, pool.MOST_KEPT + 3)]
 
 
+def test_what_fails_while_it_is_made_is_refused_in_one_line(
+    tiny_model, frames, truth, monkeypatch
+):
+    def fail(*_) -> None:
+        raise KeyError('tensor(double)')
+
+    monkeypatch.setattr(EnginePool, '_backend', fail)
+    session = StreamSession(tiny_model, config('onnx'))
+    outputs = [session.step(frame) for frame in frames[:2]]
+    assert "onnx is refused: KeyError: 'tensor(double)'; eager" in session.backend_fault
+    assert torch.equal(outputs[1].disparity_HW, truth[1].disparity_HW)
+
+
 def test_an_export_never_writes_into_files_that_are_there(tiny_model, tmp_path, monkeypatch):
     """Another process may have loaded them, or export the same at the same time."""
     shape = engine_shape(tiny_model, 'digest', (42, 56), WINDOW)

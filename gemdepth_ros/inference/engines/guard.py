@@ -11,6 +11,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from gemdepth_ros.errors import GemDepthError
 from gemdepth_ros.inference.causal_segment import CausalSegment
 from gemdepth_ros.inference.encoded import EncodedFrame, StreamGrid
 from gemdepth_ros.inference.engines.backends import StepBackend
@@ -36,6 +37,13 @@ def default_tolerance(*precisions: torch.dtype) -> float:
     """Return the largest distance that rounding in the coarsest of some precisions explains."""
     half = any(dtype.itemsize < torch.float32.itemsize for dtype in precisions)
     return HALF_TOLERANCE if half else FLOAT32_TOLERANCE
+
+
+def one_line(error: Exception) -> str:
+    """Return what an exception says, in one line; our own need not name their kind."""
+    lines = str(error).strip().splitlines()
+    text = lines[0] if lines else 'no text'
+    return text if isinstance(error, GemDepthError) else f'{type(error).__name__}: {text}'
 
 
 @dataclass(eq=False)
@@ -150,8 +158,7 @@ class GuardedStep:
         try:
             return work(*arguments)
         except Exception as error:  # noqa: BLE001 -- compilers and runtimes raise anything
-            lines = str(error).strip().splitlines()
-            self._made.refuse(f'{type(error).__name__}: {lines[0] if lines else "no text"}')
+            self._made.refuse(one_line(error))
             return None
 
     def _judge(self, distances: dict[str, float]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from gemdepth_ros.errors import EngineError, GemDepthError
+from gemdepth_ros.errors import EngineError
 from gemdepth_ros.hub import cache_folder
 from gemdepth_ros.inference.config import StreamingConfig
 from gemdepth_ros.inference.encoded import PatchGrid, StreamGrid
@@ -21,7 +21,7 @@ from gemdepth_ros.inference.engines.backends import (
     StepBackend,
 )
 from gemdepth_ros.inference.engines.export import engine_shape, export_step
-from gemdepth_ros.inference.engines.guard import GuardedStep, MadeBackend
+from gemdepth_ros.inference.engines.guard import GuardedStep, MadeBackend, one_line
 from gemdepth_ros.inference.engines.machine import build_machine
 from gemdepth_ros.inference.engines.manifest import (
     FILE_NAME,
@@ -83,8 +83,8 @@ class EnginePool:
         made = MadeBackend(config.backend)
         try:
             made.backend = self._backend(grid, config)
-        except GemDepthError as error:
-            made.refuse(str(error))
+        except Exception as error:  # noqa: BLE001 -- exporters and runtimes raise anything
+            made.refuse(one_line(error))
         return made
 
     def _backend(self, grid: PatchGrid, config: StreamingConfig) -> StepBackend:
