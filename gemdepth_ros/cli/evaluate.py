@@ -21,6 +21,7 @@ from gemdepth_ros.cli.evaluation.settings import (
     PROTOCOL_NAMES,
     EvaluationSettings,
 )
+from gemdepth_ros.cli.network_arguments import add_network_choice, settle_network
 from gemdepth_ros.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -94,11 +95,9 @@ def _add_protocol_arguments(parser: argparse.ArgumentParser, defaults: Evaluatio
 def _add_network_arguments(parser: argparse.ArgumentParser, defaults: EvaluationSettings) -> None:
     group = parser.add_argument_group('network')
     add = group.add_argument
-    add('--weights', metavar='FILE|NAME', default='', help='default: none (seeded, no meaning)')
-    add('--preset', default='auto', help='network; default: that of the weights')
+    add_network_choice(group, defaults.input_size)
     add('--mode', choices=MODES, default=defaults.mode, help='(%(default)s)')
     add('--window', type=at_least(1), default=defaults.window, help='frames (%(default)s)')
-    add('--input-size', type=at_least(14), default=defaults.input_size, help='px (%(default)s)')
     add('--device', default='auto', help='auto, cpu, cuda or cuda:N')
     add('--dtype', default='auto', help='auto, float32, bfloat16 or float16')
     add('--simulate-latency', type=not_negative, default=0.0, metavar='MS',
@@ -160,6 +159,7 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         0.
     """
+    settle_network(args)
     settings = settings_of(args)
     output = args.output.expanduser()
 

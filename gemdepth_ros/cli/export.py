@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gemdepth_ros.cli.argument_types import at_least
+from gemdepth_ros.cli.network_arguments import add_network_choice, settle_network
 
 if TYPE_CHECKING:
     from gemdepth_ros.inference.engines.export import Exported
@@ -17,11 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add('--format', choices=('onnx',), default='onnx', help='of the graphs (onnx)')
     add('-o', '--output', metavar='DIR', type=Path, required=True, help='folder for the files')
-    add('--weights', metavar='FILE|NAME', default='', help='default: none (seeded, no meaning)')
-    add('--preset', default='auto', help='network; default: that of the weights')
+    add_network_choice(parser)
     add('--height', type=at_least(1), required=True, help='rows of the camera image [px]')
     add('--width', type=at_least(1), required=True, help='columns of the camera image [px]')
-    add('--input-size', type=at_least(14), default=518, help='as streaming.input_size (518)')
     add('--window', type=at_least(1), default=8, help='as streaming.window, 1..32 (8)')
     add('--precision', choices=('float32', 'float16'), default='float32', help='(float32)')
 
@@ -42,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
     from gemdepth_ros.inference.preprocessing import network_size
     from gemdepth_ros.model import build_gemdepth
 
+    settle_network(args)
     console = Console(highlight=False, soft_wrap=True)
     if args.window > MAX_WINDOW:
         raise ConfigError(f'--window must be 1..{MAX_WINDOW}, got {args.window}')

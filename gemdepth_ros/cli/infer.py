@@ -10,8 +10,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gemdepth_ros.cli.argument_types import at_least
+from gemdepth_ros.cli.network_arguments import add_network_choice, settle_network
 from gemdepth_ros.errors import ConfigError, InferenceError
-from gemdepth_ros.hub.catalogue import NETWORKS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,35 +20,21 @@ if TYPE_CHECKING:
     from gemdepth_ros.inference import WindowConfig, WindowedPredictor
     from gemdepth_ros.media import FrameSource, MediaFrame
 
-MIN_INPUT_SIZE = 14  # one patch
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``gemdepth-ros infer``."""
     add = parser.add_argument
     add('source', metavar='VIDEO_OR_FOLDER', type=Path, help='video file, image folder or image')
     add('-o', '--output', metavar='OUT', type=Path, required=True, help='folder for the results')
-    add('--weights', metavar='FILE|NAME', default='', help='default: none (seeded, no meaning)')
-    add('--preset', choices=NETWORKS, help='network; default: that of the weights')
+    add_network_choice(parser)
     add('--window', type=int, choices=(32, 16, 8), default=32, help='frames per window (32)')
-    add('--input-size', type=_at_least(MIN_INPUT_SIZE), default=518, help='short side, px (518)')
     add('--format', choices=('png16', 'npz'), default='png16', help='of disparity maps (png16)')
     add('--no-video', action='store_true', help='no comparison video')
     add('--device', default='auto', help='auto, cpu, cuda or cuda:N')
     add('--dtype', default='auto', help='auto, float32, bfloat16 or float16')
     add('--rate', type=float, metavar='HZ', help="default: the video's own, 10 for images")
-    add('--max-frames', type=_at_least(1), metavar='N', help='stop after N frames')
+    add('--max-frames', type=at_least(1), metavar='N', help='stop after N frames')
     add('--force', action='store_true', help='replace the results of a former run in OUT')
-
-
-def _at_least(minimum: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        value = int(text)
-        if value < minimum:
-            raise argparse.ArgumentTypeError(f'must be >= {minimum}, got {value}')
-        return value
-
-    return number
 
 
 def run(args: argparse.Namespace) -> int:
@@ -60,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
 
     from gemdepth_ros.media import check_folder, open_source
 
+    settle_network(args)
     console = Console(highlight=False, soft_wrap=True)
     source = open_source(args.source.expanduser(), args.rate)
     check_folder(args.output.expanduser(), args.source.expanduser(), overwrite=args.force)
@@ -92,8 +80,8 @@ def _load(
     if weights is None:
         described = 'none (seeded random numbers)'
         console.print(
-            'weights: none given; the network is seeded with random numbers, so these pictures '
-            'mean nothing yet (--weights gemdepth-vitl)'
+            'weights: none; the network is seeded with random numbers, so these pictures '
+            'mean nothing (--weights gemdepth-vitl)'
         )
     else:
         record = read_record(weights)
@@ -101,11 +89,10 @@ def _load(
         described = f'{weights.name} sha256:{digest}'
         demonstration = ', a demonstration model' if entry and entry.bundled else ''
         console.print(f'weights: {weights.name} sha256:{digest[:12]}{demonstration}')
-    preset = args.preset or (entry.preset if entry else 'auto')
     place = choose_placement(args.device, args.dtype)
     dtype = str(place.dtype).removeprefix('torch.')
     window = WindowConfig.preset(args.window)
-    model = build_network(preset, weights, place.device, place.dtype)
+    model = build_network(args.preset, weights, place.device, place.dtype)
     preset = preset_name(model.config) or 'of the weights'
     console.print(f'network: {preset} on {place.device} in {dtype}, windows of {args.window}')
     if not isinstance(model, GemDepth):

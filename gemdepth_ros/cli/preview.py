@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gemdepth_ros.cli.argument_types import at_least, positive
+from gemdepth_ros.cli.network_arguments import add_network_choice, settle_network
 from gemdepth_ros.errors import ConfigError
-from gemdepth_ros.hub.catalogue import NETWORKS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LOOK_AHEAD = 12  # frames whose stamps tell the rate
 DEFAULT_RATE_HZ = 10.0
+DEFAULT_INPUT_SIZE = 252
 RATES_HZ = (1.0, 120.0)
 
 
@@ -33,11 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add('source', metavar='BAG|VIDEO|FOLDER', type=Path, help='ROS bag, video or image folder')
     add('-o', '--output', metavar='FILE.mp4', type=Path, required=True, help='.mp4 or .avi')
     add('--force', action='store_true', help='replace FILE.mp4')
-    add('--weights', metavar='FILE|NAME', default='', help='default: none (seeded, no meaning)')
-    add('--preset', choices=NETWORKS, help='network; default: weights tell')
+    add_network_choice(parser, DEFAULT_INPUT_SIZE)
     add('--mode', choices=('sliding', 'causal'), default='causal', help='(%(default)s)')
     add('--window', type=at_least(1), default=16, help='frames per window (%(default)s)')
-    add('--input-size', type=at_least(14), default=252, help='short side, px (%(default)s)')
     add('--device', default='auto', help='auto, cpu, cuda or cuda:N')
     add('--dtype', default='auto', help='auto, float32, bfloat16 or float16')
     add('--topic', default='', help='image topic of a bag; default: the only one')
@@ -51,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         0.
     """
+    settle_network(args)
     output = args.output.expanduser()
     _check_output(output, args.force)
 
@@ -85,7 +85,7 @@ def _pipeline_config(args: argparse.Namespace) -> PipelineConfig:
     from gemdepth_ros.pipeline.config import NetworkConfig, PipelineConfig
 
     return PipelineConfig(
-        network=NetworkConfig(args.preset or 'auto', args.weights, args.device, args.dtype),
+        network=NetworkConfig(args.preset, args.weights, args.device, args.dtype),
         streaming=StreamingConfig(mode=args.mode, window=args.window, input_size=args.input_size),
     )
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gemdepth_ros.cli.argument_types import at_least, positive
+from gemdepth_ros.cli.network_arguments import add_network_choice, settle_network
 from gemdepth_ros.cli.reconstruction import DEFAULT_MAX_DEPTH_M, DEFAULT_VOXEL_M
 from gemdepth_ros.errors import ConfigError, InferenceError
-from gemdepth_ros.hub.catalogue import NETWORKS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,11 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add('source', metavar='VIDEO|FOLDER|BAG', type=Path, help='video, image folder or ROS bag')
     add('-o', '--output', metavar='FILE.ply', type=Path, required=True, help='the cloud')
     add('--force', action='store_true', help='replace FILE.ply')
-    add('--weights', metavar='FILE|NAME', default='', help='default: none (seeded, no meaning)')
-    add('--preset', choices=NETWORKS, help='network; default: weights tell')
+    add_network_choice(parser)
     add('--mode', choices=('sliding', 'causal'), default='sliding', help='(%(default)s)')
     add('--window', type=at_least(1), default=8, help='frames per window (%(default)s)')
-    add('--input-size', type=at_least(14), default=518, help='short side, px (%(default)s)')
     add('--device', default='auto', help='auto, cpu, cuda or cuda:N')
     add('--dtype', default='auto', help='auto, float32, bfloat16 or float16')
     add('--max-frames', type=at_least(1), metavar='N', help='stop after N frames')
@@ -94,6 +92,7 @@ def run(args: argparse.Namespace) -> int:
     from gemdepth_ros.cli.reconstruction.recording import open_recording
     from gemdepth_ros.pipeline import DepthPipeline
 
+    settle_network(args)
     settings.check_metres(args)
     console = Console(highlight=False, soft_wrap=True)
 

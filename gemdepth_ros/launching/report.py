@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from gemdepth_ros.cli.main import COMMANDS
+from gemdepth_ros.cli.network_arguments import NO_WEIGHTS
 from gemdepth_ros.hub.catalogue import GEMDEPTH_TINY
 from gemdepth_ros.launching.cameras import CameraNode
 
@@ -43,7 +44,7 @@ def report_words(bag: str, output: str, rate: float, nodes: list[CameraNode]) ->
     words += ['--play-rate', str(rate), '--topic', node.image_topic]
     for name, value in pipeline_settings(node).items():
         if name in OPTIONS:
-            words += [OPTIONS[name], str(value)] if value != '' else []
+            words += [OPTIONS[name], str(value) if value != '' else NO_WEIGHTS]
         elif name.startswith(SECTIONS):
             text = str(value).lower() if isinstance(value, bool) else str(value)
             words += ['--set', f'{name}={text}']
@@ -52,7 +53,7 @@ def report_words(bag: str, output: str, rate: float, nodes: list[CameraNode]) ->
 
 def pipeline_settings(node: CameraNode) -> dict[str, Any]:
     """Return a node's parameters: those of its files for any node, then its own."""
-    # The node's default; the command's own is none.
+    # Said even where nobody sets it: with a preset alone, the command takes random weights.
     values: dict[str, Any] = {'network.weights': GEMDEPTH_TINY.name}
     for file in node.parameter_files:
         loaded = yaml.safe_load(Path(file).read_text()) or {}

@@ -35,7 +35,8 @@ from gemdepth_ros.synthetic import SyntheticDrive, SyntheticFrame  # noqa: E402
 CAMERA_HEIGHT_M = 1.65
 COUNT, HEIGHT, WIDTH = 6, 60, 80
 CAMERA = PinholeIntrinsics(WIDTH, HEIGHT, 70.0, 71.0, 39.0, 29.0)
-QUICK = ('--input-size', '56', '--window', '3', '--device', 'cpu', '--min-count', '1')
+QUICK = ('--preset', 'small', '--input-size', '56', '--window', '3', '--device', 'cpu')
+QUICK += ('--min-count', '1')
 METRES = ('--scale', '30', '--shift', '0.5', '--translation-factor', '2')
 SETTINGS = BuildSettings(True, 0.25, 25.0, 10**6, 1, normals=True)
 
@@ -313,7 +314,7 @@ def test_of_several_image_topics_one_must_be_chosen(
         (['-o', 'gone/cloud.ply'], 'gone must be an existing folder'),
         (['-o', 'cloud.ply', '--scale', '3'], 'both --scale and --translation-factor'),
         (
-            ['-o', 'cloud.ply', '--scale', '3', '--translation-factor', '1'],
+            ['-o', 'cloud.ply', '--preset', 'small', '--scale', '3', '--translation-factor', '1'],
             'random weights give no metres: --scale needs --weights',
         ),
         (['-o', 'cloud.ply', '--shift', '0.2'], '--shift 0.2 belongs to --scale'),

@@ -154,7 +154,7 @@ def test_wishes_that_contradict_each_other(
 ) -> None:
     source = street_bag(tmp_path / 'bag', street[:2])
     words = ['reconstruct', str(source), '-o', str(tmp_path / 'cloud.ply')]
-    assert main([*words, '--lidar', '/lidar/points']) == 1
+    assert main([*words, '--weights', 'none', '--lidar', '/lidar/points']) == 1
     assert '--lidar needs --weights' in capsys.readouterr().err
     given = ['--weights', 'w', '--scale', '3', '--translation-factor', '2']
     assert main([*words, *given, '--odometry', '/wheels/odometry']) == 1

@@ -30,7 +30,17 @@ def exported(tiny_config, tmp_path_factory) -> CommandExport:
     from gemdepth_ros.model.config import PRESETS
 
     folder = tmp_path_factory.mktemp('export') / 'engine'
-    words = ['export', '--format', 'onnx', '-o', str(folder), '--preset', 'tiny']
+    words = [
+        'export',
+        '--format',
+        'onnx',
+        '-o',
+        str(folder),
+        '--preset',
+        'tiny',
+        '--weights',
+        'none',
+    ]
     words += ['--height', str(HEIGHT), '--width', str(WIDTH), '--input-size', str(INPUT_SIZE)]
     text = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(text):

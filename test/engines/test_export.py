@@ -153,7 +153,7 @@ def test_machine(tmp_path):
     [
         (['--window', '33'], '--window must be 1..32'),
         (['--weights', '/nowhere.safetensors'], '/nowhere.safetensors'),
-        (['--preset', 'huge'], 'huge'),
+        (['--weights', 'vda-small'], 'vda-small'),
     ],
 )
 def test_impossible_exports_are_one_line(tmp_path, capsys, words, said):

@@ -89,8 +89,8 @@ def test_only_the_state_of_eager_is_saved(backend: str, saved: bool) -> None:
 def test_killed_process_goes_on(bag: Path, tmp_path: Path) -> None:
     """SIGKILL: nothing can be tidied up."""
     output = tmp_path / 'out'
-    words = [str(bag), '-o', str(output), '--preset', 'tiny', '--input-size', '28']
-    words += ['--window', '4', '--checkpoint', '0', '--device', 'cpu']
+    words = [str(bag), '-o', str(output), '--weights', 'none', '--preset', 'tiny']
+    words += ['--input-size', '28', '--window', '4', '--checkpoint', '0', '--device', 'cpu']
     child = subprocess.Popen(
         [sys.executable, '-m', 'gemdepth_ros.cli.main', 'evaluate', *words],
         stdout=subprocess.DEVNULL,

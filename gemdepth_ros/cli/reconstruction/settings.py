@@ -86,7 +86,7 @@ def origin(args: argparse.Namespace, sensors: SensorTopics) -> str:
 def pipeline_config(args: argparse.Namespace, grounding: GroundingConfig) -> PipelineConfig:
     """Return the configuration of the pipeline."""
     return PipelineConfig(
-        network=NetworkConfig(args.preset or 'auto', args.weights, args.device, args.dtype),
+        network=NetworkConfig(args.preset, args.weights, args.device, args.dtype),
         streaming=StreamingConfig(mode=args.mode, window=args.window, input_size=args.input_size),
         grounding=grounding,
         products=ProductsConfig(max_depth_m=args.max_depth or DEFAULT_MAX_DEPTH_M),
