@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +35,24 @@ def package_logger() -> Iterator[None]:
     yield
     logger.setLevel(level)
     logger.propagate, logger.handlers[:] = propagate, handlers
+
+
+@pytest.fixture
+def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A test with a library of the ROS distribution, or as if it were not there.
+
+    Parametrized indirectly with pairs (module, whether it is there); see ``both_ways``.
+    """
+    from gemdepth_ros.ros.distribution import installed
+
+    module, is_there = request.param
+    installed.cache_clear()
+    if not is_there:
+        monkeypatch.setitem(sys.modules, module, None)
+    elif installed(module) is None:
+        pytest.skip(f'{module}, of the ROS distribution, is not installed or does not load')
+    yield
+    installed.cache_clear()
 
 
 @pytest.fixture(scope='session')

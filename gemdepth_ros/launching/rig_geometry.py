@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from gemdepth_ros.errors import ConfigError
 from gemdepth_ros.geometry import se3
 from gemdepth_ros.interfaces import Float64Array
+from gemdepth_ros.ros import rotations
 
 Edge = tuple[str, str, Float64Array]  # parent, child, parent_from_child
 # REP 103: a body has x forward, y left, z up; an optical frame z forward, x right, y down.
@@ -30,8 +30,7 @@ def transform(xyz_m: Float64Array, rpy_deg: Float64Array) -> Float64Array:
         rpy_deg: [3] roll, pitch and yaw about the parent's fixed x, y and z, in this order, as in
             URDF [deg]; a positive pitch turns x downwards.
     """
-    rotation: Float64Array = Rotation.from_euler('xyz', rpy_deg, degrees=True).as_matrix()
-    return se3.from_parts(rotation, xyz_m)
+    return se3.from_parts(rotations.of_angles(np.deg2rad(rpy_deg)), xyz_m)
 
 
 def base_from_frames(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sensor_msgs.msg import PointCloud2
 
 from gemdepth_ros.errors import SensorError
+from gemdepth_ros.ros.distribution import installed
 
 FORMATS = {1: 'i1', 2: 'u1', 3: 'i2', 4: 'u2', 5: 'i4', 6: 'u4', 7: 'f4', 8: 'f8'}
 COORDINATES = ('x', 'y', 'z')
+LIBRARY = 'sensor_msgs_py.point_cloud2'
 LARGEST_STEP = 65536  # bytes of a point; numpy's own offsets wrap at 2^31
 
 
@@ -18,7 +22,8 @@ def read_points(message: Any) -> npt.NDArray[np.void]:
     """Return the coordinates of a cloud without a copy.
 
     Fields may lie anywhere in a point, be float32 or float64, in either byte order; points and
-    rows may be padded; the cloud may be organised.
+    rows may be padded; the cloud may be organised. sensor_msgs_py makes the view where it is
+    installed, unless the cloud is one that it cannot read.
 
     Args:
         message: sensor_msgs/PointCloud2.
@@ -47,8 +52,31 @@ def read_points(message: Any) -> npt.NDArray[np.void]:
         )
     if not height * width:
         return np.empty((height, width), layout)
+    library = installed(LIBRARY)
+    if library is not None and row_step == width * layout.itemsize and _is_plain(message):
+        points: npt.NDArray[np.void] = library.read_points(message, COORDINATES)
+        return points.reshape(height, width)
     strides = (row_step, layout.itemsize)
     return np.ndarray((height, width), layout, buffer=data.data, strides=strides)
+
+
+def _is_plain(message: Any) -> bool:
+    """Return whether sensor_msgs_py can read the points of a cloud whose rows have no padding.
+
+    It swaps the bytes of another byte order in the message itself, so that a second look at the
+    message gives other numbers, and stops at fields that are no trouble to x, y and z: with a
+    count of 0, a name that is taken, or an end beyond the point.
+    """
+    swapped = bool(message.is_bigendian) != (sys.byteorder == 'big')
+    if swapped or not isinstance(message, PointCloud2):
+        return False
+    names = set()
+    for field in message.fields:
+        kind = FORMATS.get(field.datatype)
+        if kind is None or field.count != 1 or field.offset + int(kind[1]) > message.point_step:
+            return False
+        names.add(field.name)
+    return '' not in names and len(names) == len(message.fields)
 
 
 def point_layout(message: Any) -> np.dtype[np.void]:

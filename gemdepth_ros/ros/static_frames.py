@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from gemdepth_ros.errors import SensorError
 from gemdepth_ros.geometry import se3
 from gemdepth_ros.interfaces import Float64Array
+from gemdepth_ros.ros import rotations
 
 MAX_FRAMES = 4096  # of one robot; a publisher that invents names must not fill the memory
 LONGEST_CHAIN = 256
@@ -21,16 +22,19 @@ def matrix_of(position: Any, orientation: Any) -> Float64Array:
     """Return a geometry_msgs translation and quaternion as a transform, float64 [4, 4].
 
     Raises:
-        SensorError: a number is not finite, or the quaternion has no length.
+        SensorError: a number is not finite, or the quaternion has no length (or one
+            that cannot be computed).
     """
     xyz = np.array([position.x, position.y, position.z], np.float64)
     xyzw = np.array([orientation.x, orientation.y, orientation.z, orientation.w], np.float64)
     if not (np.isfinite(xyz).all() and np.isfinite(xyzw).all()):
         raise SensorError(f'a pose is not finite: position {xyz}, quaternion {xyzw}')
-    if np.linalg.norm(xyzw) < 0.5:
+    length = math.hypot(*xyzw)  # its squares may be too large for a float
+    if length < 0.5:
         raise SensorError(f'the quaternion {xyzw} has no length: nobody filled it in')
-    rotation: Float64Array = Rotation.from_quat(xyzw).as_matrix()
-    return se3.from_parts(rotation, xyz)
+    if math.isinf(length):
+        raise SensorError(f'the quaternion {xyzw} is too long for a rotation')
+    return se3.from_parts(rotations.of_quaternion(xyzw / length), xyz)
 
 
 def plain(frame: str) -> str:

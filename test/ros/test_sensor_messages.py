@@ -15,7 +15,7 @@ from nav_msgs.msg import Odometry  # noqa: E402
 from sensor_msgs.msg import Image, Imu, PointCloud2, PointField  # noqa: E402
 
 from gemdepth_ros.errors import SensorError  # noqa: E402
-from gemdepth_ros.ros.point_clouds import read_points  # noqa: E402
+from gemdepth_ros.ros.point_clouds import LIBRARY, read_points  # noqa: E402
 from gemdepth_ros.ros.sensor_messages import (  # noqa: E402
     down_of_imu,
     odometry_sample,
@@ -25,6 +25,14 @@ from gemdepth_ros.ros.sensor_messages import (  # noqa: E402
 NAMES = {'<f4': 7, '>f4': 7, '<f8': 8, '>f8': 8, 'u2': 4, '<u2': 4}
 POINTS = np.arange(18, dtype=float).reshape(6, 3) - 4.5
 POINTS[2] = np.nan
+BOTH = pytest.mark.parametrize(
+    'library', [(LIBRARY, True), (LIBRARY, False)], ids=['library', 'own'], indirect=True
+)
+
+
+def both_ways(test):
+    """Run a test by sensor_msgs_py, and by our own code alone."""
+    return BOTH(pytest.mark.usefixtures('library')(test))
 
 
 def cloud(kind='<f4', step=0, offsets=(0, 1, 2), size=(1, 6), row_padding=0, extra=()):
@@ -56,6 +64,7 @@ def cloud(kind='<f4', step=0, offsets=(0, 1, 2), size=(1, 6), row_padding=0, ext
     return message
 
 
+@both_ways
 @pytest.mark.parametrize(
     'layout',
     [
@@ -77,12 +86,14 @@ def test_layouts(layout):
     np.testing.assert_array_equal(found, POINTS)
 
 
+@both_ways
 def test_a_row_step_of_zero_is_no_fault_of_an_unordered_cloud():
     message = cloud()
     message.row_step = 0
     assert read_points(message).shape == (1, 6)
 
 
+@both_ways
 def test_an_empty_cloud_has_no_points():
     message = cloud()
     message.width, message.row_step = 0, 0
@@ -98,6 +109,7 @@ def damaged(**changes):
     return message
 
 
+@both_ways
 @pytest.mark.parametrize(
     ('message', 'words'),
     [
@@ -178,6 +190,9 @@ def test_odometry_that_is_not_finite_is_refused():
     message = odometry()
     message.pose.pose.orientation.w = 0.0
     with pytest.raises(SensorError, match='has no length'):
+        odometry_sample(message)
+    message.pose.pose.orientation.w = message.pose.pose.orientation.x = 1.7e308
+    with pytest.raises(SensorError, match='too long'):
         odometry_sample(message)
 
 
