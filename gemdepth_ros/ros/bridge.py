@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import functools
-import importlib
 from typing import Any
 
 import numpy as np
 
 from gemdepth_ros.errors import ImageError
 from gemdepth_ros.interfaces import UInt8Array
+from gemdepth_ros.ros.distribution import installed
 
 
 @functools.lru_cache(maxsize=1)
 def installed_bridge() -> Any | None:
     """Return a CvBridge, or None where there is none that can be loaded."""
-    try:
-        return importlib.import_module('cv_bridge').CvBridge()
-    except (ImportError, AttributeError):  # it is not there, or was built for another numpy
-        return None
+    library = installed('cv_bridge')
+    return None if library is None else library.CvBridge()
 
 
 def bridged_rgb(message: Any) -> UInt8Array | None:

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.ros
 from gemdepth_ros.errors import ImageError  # noqa: E402
 from gemdepth_ros.ros.bridge import installed_bridge  # noqa: E402
 from gemdepth_ros.ros.conversions import image_message, image_to_rgb  # noqa: E402
+from gemdepth_ros.ros.distribution import installed  # noqa: E402
 
 PIXELS = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
 
@@ -25,6 +26,11 @@ def message(encoding='8UC3_odd', **changes):
     for name, value in changes.items():
         setattr(made, name, value)
     return made
+
+
+def forget():
+    installed.cache_clear()
+    installed_bridge.cache_clear()
 
 
 @pytest.fixture
@@ -40,10 +46,10 @@ def bridge(monkeypatch):
         module = ModuleType('cv_bridge')
         module.CvBridge = CvBridge
         monkeypatch.setitem(sys.modules, 'cv_bridge', module)
-        installed_bridge.cache_clear()
+        forget()
 
     yield install
-    installed_bridge.cache_clear()
+    forget()
 
 
 def test_an_unknown_encoding_is_read_by_cv_bridge(bridge):
@@ -84,7 +90,7 @@ def test_an_image_of_another_size_is_refused(bridge):
 
 def test_without_cv_bridge_the_encoding_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, 'cv_bridge', None)
-    installed_bridge.cache_clear()
+    forget()
     with pytest.raises(ImageError, match="unknown image encoding '8UC3_odd'"):
         image_to_rgb(message())
-    installed_bridge.cache_clear()
+    forget()
