@@ -98,7 +98,8 @@ class StreamingConfig:
         max_gap_s: a longer pause between two frames starts the stream anew [s].
         anchor_max_age: the pinned first frame is replaced when it is older than this many frames.
         anchor_min_overlap: ... or when it shares less than this part of the present view, 0..1.
-        lookahead: sliding mode: answer each frame this many frames later, having seen them.
+        lookahead: sliding mode: answer each frame this many frames later, having seen them; a
+            live pipeline, as the node's, takes 0 only.
         stride: only every n-th frame stays in the window, so that it spans n times the time.
         alignment_memory: causal mode: kept frames over which the scale and shift that join
             segments decay to the network's own, which keeps them bounded; at most the new frames

@@ -19,10 +19,11 @@ class NetworkConfig:
     """Which network, which weights, where and in which precision.
 
     Attributes:
-        preset: ``vitl`` (published), ``small``, or ``auto``: the one that the weights fit.
+        preset: ``auto`` (the one that the weights fit), ``vitl`` (published), ``small``, ``tiny``,
+            or one of Video Depth Anything, such as ``vda-small``.
         weights: path of a ``.safetensors`` or ``.pth`` file, or a known name; ``gemdepth-tiny``
-            comes with the package, for demonstration, and was trained for an input_size of 182 on
-            wide images; empty: seeded random weights, whose output means nothing and says so.
+            comes with the package, for demonstration, and lowers input_size to 182; empty:
+            seeded random weights, whose output means nothing and says so.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         dtype: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
         threads: CPU threads of the network; 0 leaves the library's choice.
