@@ -1,6 +1,6 @@
 """Start the depth node on a Jetson: driving.launch.py with CUDA and the profile of the board.
 
-    ros2 launch gemdepth_ros jetson.launch.py profile:=orin_nx image:=/camera/image_raw
+    ros2 launch gemdepth_ros jetson.launch.py profile:=orin_nx image:=/camera/image_raw weights:=gemdepth-vitl
 
 Starts what driving.launch.py starts, with device cuda and config/profiles/<profile>.yaml, which keeps
 the network within the memory that the board shares with everything else (docs/jetson.md: computed,
@@ -19,8 +19,8 @@ Arguments:
     sky_mask         topic of sky masks, for grounding                        (sky_mask)
     params_file      YAML file with the node's parameters                     (config/driving.yaml)
     profile          orin_nano, orin_nx, agx_orin or thor, or a YAML file; must be given
-    weights          a weights file, or a name that `gemdepth-ros weights list` shows
-    network          auto (the one that the weights fit), vitl, small or tiny
+    weights          a weights file, or a name that `gemdepth-ros weights list` shows; no profile names any
+    network          auto (the one that the weights fit), vitl, small, tiny or vda-small (docs/vda.md)
     device           auto, cpu, cuda or cuda:N                                (cuda)
     dtype            auto, float32, bfloat16 or float16
     mode             sliding or causal
@@ -34,7 +34,8 @@ Arguments:
     qos              how images are subscribed: auto, reliable or best_effort
     autostart        configure and activate by itself; with false a lifecycle manager does
     use_sim_time     take time from /clock
-    grounding        sources of metres, by commas: ground_plane, lidar, odometry, parallax, sky, manual
+    grounding        sources of metres, by commas: ground_plane, lidar, odometry, parallax, sky, manual,
+                     metric_network
     rviz             start RViz with config/gemdepth.rviz                     (false)
     bag              bag to play once the node listens
     bag_rate         2.0 plays twice as fast as recorded                      (1.0)

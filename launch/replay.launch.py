@@ -21,7 +21,7 @@ Arguments:
     params_file      YAML file with the node's parameters                     (config/driving.yaml)
     profile          more parameters: a name in config/profiles, or a YAML file
     weights          a weights file, or a name that `gemdepth-ros weights list` shows
-    network          auto (the one that the weights fit), vitl, small or tiny
+    network          auto (the one that the weights fit), vitl, small, tiny or vda-small (docs/vda.md)
     device           auto, cpu, cuda or cuda:N
     dtype            auto, float32, bfloat16 or float16
     mode             sliding or causal
@@ -35,7 +35,8 @@ Arguments:
     qos              how images are subscribed: auto, reliable or best_effort
     autostart        configure and activate by itself; with false a lifecycle manager does
     use_sim_time     take time from /clock
-    grounding        sources of metres, by commas: ground_plane, lidar, odometry, parallax, sky, manual
+    grounding        sources of metres, by commas: ground_plane, lidar, odometry, parallax, sky, manual,
+                     metric_network
     bag              bag to play; must be given
     bag_rate         2.0 plays twice as fast as recorded                      (1.0)
     output           folder of the new bag; one that is there is replaced     (replay)
