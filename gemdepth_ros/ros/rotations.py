@@ -1,7 +1,7 @@
 """Single rotations, by tf_transformations where it is installed, else by scipy.
 
-For one rotation it takes a fifth to a half of scipy's time. It has no arrays of rotations: what
-is computed for a whole window at once stays with scipy (``conversions.fill_rotations``).
+It is the quicker one for a single rotation, but has no arrays of them: what is computed for a
+whole window at once stays with scipy (``conversions.fill_rotations``).
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
@@ -82,6 +83,39 @@ def test_every_message_dependency_is_declared() -> None:
     cmake = (REPO / 'CMakeLists.txt').read_text()
     for name in used:
         assert f'find_package({name} REQUIRED)' in cmake
+
+
+def names_in(folder: str) -> tuple[set[str], set[str]]:
+    """Top-level modules that the files of a folder import, and those that they name in a text."""
+    imported, named = set(), set()
+    for file in (REPO / folder).rglob('*.py'):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition('.')[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                imported.add(node.module.partition('.')[0])
+            elif (
+                isinstance(node, ast.Constant)
+                and isinstance(node.value, str)
+                and re.fullmatch(r'\w+(\.\w+)*', node.value)
+            ):
+                named.add(node.value.partition('.')[0])
+    return imported, named
+
+
+def test_every_ros_package_that_is_used_is_declared_and_the_other_way_round() -> None:
+    root = ElementTree.parse(REPO / 'package.xml').getroot()
+    elements = [e.text or '' for tag in ('depend', 'exec_depend') for e in root.iter(tag)]
+    declared = {name for name in elements if not name.startswith('python3-')}
+    declared -= {'rosidl_default_runtime'}  # of our messages
+    imported, named = map(set.union, names_in('gemdepth_ros'), names_in('launch'))
+    assert declared <= imported | named, 'declared, and never used'
+    ros = {'rclpy', 'launch', 'launch_ros', 'ament_index_python', 'message_filters', 'tf2_ros'}
+    messages = {name for name in imported if name.endswith(('_msgs', '_interfaces', '_srvs'))}
+    assert (imported & ros) | messages <= declared, 'used, and not declared'
+    for_tests = declared | {e.text for e in root.iter('test_depend')}
+    in_tests, _ = names_in('test')
+    assert {n for n in in_tests if n.endswith(('_msgs', '_interfaces', '_srvs'))} <= for_tests
 
 
 def test_the_transport_profile_holds_an_image_and_its_cloud() -> None:
