@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -100,15 +100,57 @@ class OdometrySample:
     Attributes:
         stamp_ns: capture time [ns].
         odom_from_base: float64 [4, 4], or None.
-        speed_mps: speed along the path [m/s]; NaN when unknown.
+        speed_mps: speed along the path [m/s]; NaN when unknown. That of the camera
+            (``speed_at``) where ``base_from_camera`` is given, else that of the base.
         turn_radps: speed of turning [rad/s]; NaN when unknown. A vehicle without speed that turns
             on the spot does not stand.
+        base_from_camera: float64 [4, 4], optical frame to the frame whose pose and speed these
+            are. None: as the mounting says.
     """
 
     stamp_ns: int
     odom_from_base: Float64Array | None = None
     speed_mps: float = math.nan
     turn_radps: float = math.nan
+    base_from_camera: Float64Array | None = None
+
+    @property
+    def odom_from_camera(self) -> Float64Array:
+        """Pose of the camera, float64 [4, 4]; only of a sample that has a pose.
+
+        That of the base where nobody knows where the camera sits.
+        """
+        assert self.odom_from_base is not None
+        if self.base_from_camera is None:
+            return self.odom_from_base
+        result: Float64Array = self.odom_from_base @ self.base_from_camera
+        return result
+
+    def mounted(self, mounting: CameraMounting | None) -> OdometrySample:
+        """Return the sample with the camera where the mounting has it, if it does not know."""
+        if self.base_from_camera is not None or mounting is None:
+            return self
+        return replace(self, base_from_camera=mounting.base_from_camera)
+
+    def same_place(self, other: OdometrySample) -> bool:
+        """Return whether both are about one place on the vehicle."""
+        mine, others = self.base_from_camera, other.base_from_camera
+        if mine is None or others is None:
+            return mine is others
+        return mine is others or np.array_equal(mine, others)
+
+
+def speed_at(
+    base_from_camera: Float64Array, linear_mps: Float64Array, turning_radps: Float64Array
+) -> float:
+    """Return the speed of a camera on a moving rigid base, |v + w x r| [m/s].
+
+    Args:
+        base_from_camera: float64 [4, 4]; its translation is r.
+        linear_mps: v of the base's origin, float64 [3], in the base's axes [m/s].
+        turning_radps: w, float64 [3], likewise [rad/s].
+    """
+    return float(np.linalg.norm(linear_mps + np.cross(turning_radps, base_from_camera[:3, 3])))
 
 
 @dataclass(frozen=True, eq=False)

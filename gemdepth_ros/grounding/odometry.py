@@ -10,7 +10,7 @@ import numpy as np
 
 from gemdepth_ros.geometry import se3
 from gemdepth_ros.grounding.config import OdometryConfig
-from gemdepth_ros.grounding.inputs import CameraMounting, GroundingInput, OdometrySample
+from gemdepth_ros.grounding.inputs import GroundingInput, OdometrySample
 from gemdepth_ros.grounding.reading import Reading
 from gemdepth_ros.grounding.track import Measurement
 from gemdepth_ros.interfaces import Float64Array
@@ -35,7 +35,7 @@ class _Anchor:
     stamp_ns: int
     session: Float64Array
     position_std: float
-    base: Float64Array | None
+    position: Float64Array | None  # of the camera in the odometry's frame [m]
     path_m: float
 
 
@@ -165,9 +165,9 @@ class OdometryBaselines:
 
     def _baselines(self, anchor: _Anchor, now: _Anchor) -> tuple[float, float]:
         """Metres and session units between two frames: chords of poses, or paths of speeds."""
-        if anchor.base is not None and now.base is not None:
+        if anchor.position is not None and now.position is not None:
             return (
-                float(np.linalg.norm(now.base[:3, 3] - anchor.base[:3, 3])),
+                float(np.linalg.norm(now.position - anchor.position)),
                 float(np.linalg.norm(now.session[:3, 3] - anchor.session[:3, 3])),
             )
         return now.path_m - anchor.path_m, self._session_path
@@ -178,7 +178,13 @@ class OdometryBaselines:
     def _take(self, frame: GroundingInput) -> str:
         """Keep sane samples; return a line about the others."""
         message = ''
-        for sample in frame.odometry:
+        for given in frame.odometry:
+            sample = given.mounted(frame.mounting)
+            if self._samples and not sample.same_place(self._samples[-1]):
+                # The way from the one place to the other is no motion.
+                self._samples.clear()
+                self._path.clear()
+                self._anchor = None
             problem = self._problem(sample, frame.stamp_ns)
             if problem:
                 message = f'odometry: {problem}'
@@ -233,13 +239,13 @@ class OdometryBaselines:
         """Odometry at the frame's time."""
         session = frame.session_from_camera
         assert session is not None
-        base = self._pose_at(frame.stamp_ns, frame.mounting)
+        position = self._position_at(frame.stamp_ns)
         path = self._path_at(frame.stamp_ns)
-        if base is None and math.isnan(path):
+        if position is None and math.isnan(path):
             return None
-        return _Anchor(frame.stamp_ns, session, frame.position_std, base, path)
+        return _Anchor(frame.stamp_ns, session, frame.position_std, position, path)
 
-    def _pose_at(self, stamp_ns: int, mounting: CameraMounting | None) -> Float64Array | None:
+    def _position_at(self, stamp_ns: int) -> Float64Array | None:
         """Position of the camera in the odometry's frame, between or just beside two samples."""
         posed = [s for s in self._samples if s.odom_from_base is not None]
         if len(posed) < 2:
@@ -249,10 +255,7 @@ class OdometryBaselines:
         part = (stamp_ns - before.stamp_ns) / (after.stamp_ns - before.stamp_ns)
         if not -1.0 <= part <= 2.0:
             return None
-        first, second = _camera(before, mounting), _camera(after, mounting)
-        result = first.copy()
-        result[:3, 3] = (1 - part) * first[:3, 3] + part * second[:3, 3]
-        return result
+        return (1 - part) * _position(before) + part * _position(after)
 
     def _path_at(self, stamp_ns: int) -> float:
         if len(self._path) < 2:
@@ -270,17 +273,8 @@ class OdometryBaselines:
         return (end - start) / max((last - first) * 1e-9, 1e-9)
 
 
-def _camera(sample: OdometrySample, mounting: CameraMounting | None) -> Float64Array:
-    pose = sample.odom_from_base
-    assert pose is not None
-    if mounting is None or mounting.base_from_camera is None:
-        return pose
-    result: Float64Array = pose @ mounting.base_from_camera
-    return result
-
-
 def _speeds_of_poses(samples: list[OdometrySample]) -> tuple[float, float]:
-    """Speed [m/s] and speed of turning [rad/s] between first and last pose; NaN without two."""
+    """Speeds of the camera [m/s] and of turning [rad/s], first to last pose; NaN without two."""
     posed = [sample for sample in samples if sample.odom_from_base is not None]
     if len(posed) < 2:
         return math.nan, math.nan
@@ -294,10 +288,13 @@ def _rotation(sample: OdometrySample) -> Float64Array:
     return sample.odom_from_base[:3, :3]
 
 
+def _position(sample: OdometrySample) -> Float64Array:
+    """Where the camera is in the odometry's frame, float64 [3]."""
+    return sample.odom_from_camera[:3, 3]
+
+
 def _distance(first: OdometrySample, second: OdometrySample) -> float:
-    assert first.odom_from_base is not None
-    assert second.odom_from_base is not None
-    return float(np.linalg.norm(second.odom_from_base[:3, 3] - first.odom_from_base[:3, 3]))
+    return float(np.linalg.norm(_position(second) - _position(first)))
 
 
 def _seconds(first: OdometrySample, second: OdometrySample) -> float:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-from gemdepth_ros.grounding.inputs import CameraMounting
+from gemdepth_ros.grounding.inputs import CameraMounting, speed_at
 from gemdepth_ros.grounding.pose_chain import base_motion
 from gemdepth_ros.interfaces import Float64Array
 from gemdepth_ros.pipeline.config import MountingConfig
 
-__all__ = ['base_motion', 'mounting_of_base']
+__all__ = ['base_motion', 'mounting_of_base', 'speed_at']
 
 
 def mounting_of_base(

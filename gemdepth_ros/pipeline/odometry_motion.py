@@ -1,7 +1,8 @@
 """The camera's motion by odometry alone, for a network that predicts no poses.
 
 Nothing is estimated here: the vehicle's odometry is read at the image's time and carried to the
-camera by the mounting. How good it is, its own messages say; the covariance is unknown here.
+camera, whose place on the vehicle the samples know, or else the mounting. How good it is, its own
+messages say; the covariance is unknown here.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class OdometryMotion:
         self._config = config
         self._samples: deque[OdometrySample] = deque(maxlen=MAX_SAMPLES)
         self._first_from_odom: Float64Array | None = None
-        self._broken = False  # the odometry's frame was reset, and nobody was told yet
+        self._broken = False  # starts anew after motion was given, and nobody was told yet
 
     def forget(self) -> None:
         """Start a new trajectory with the next image."""
@@ -50,16 +51,17 @@ class OdometryMotion:
         Args:
             stamp_ns: capture time of the image [ns].
             samples: new since the image before, oldest first; those without a pose say nothing.
-            mounting: where the camera sits on the odometry's base.
+            mounting: where the camera sits on the base of samples that do not know it.
 
         Returns:
-            None without poses around the image's time, or without the mounting.
+            None without poses around the image's time, or where nobody knows the camera's place.
         """
-        self._take(samples)
+        self._take(tuple(sample.mounted(mounting) for sample in samples))
         odom_from_base = self._at(stamp_ns)
-        if odom_from_base is None or mounting is None or mounting.base_from_camera is None:
+        base_from_camera = self._samples[-1].base_from_camera if self._samples else None
+        if odom_from_base is None or base_from_camera is None:
             return None
-        odom_from_camera = odom_from_base @ mounting.base_from_camera
+        odom_from_camera = odom_from_base @ base_from_camera
         if self._first_from_odom is None:
             self._first_from_odom = se3.inverse(odom_from_camera)
         pose = self._first_from_odom @ odom_from_camera
@@ -67,24 +69,24 @@ class OdometryMotion:
         return EgoMotion(pose, np.eye(6) * UNKNOWN_VARIANCE, metric=True, lost=lost, window=None)
 
     def _take(self, samples: tuple[OdometrySample, ...]) -> None:
-        """Keep samples that advance; start anew where the odometry's frame was reset."""
+        """Keep samples that advance; start anew where the odometry, or the camera, jumped."""
         for sample in samples:
             if sample.odom_from_base is None or not np.isfinite(sample.odom_from_base).all():
                 continue
             last = self._samples[-1] if self._samples else None
             if last is not None and sample.stamp_ns <= last.stamp_ns:
                 continue
-            if last is not None and self._absurd(last, sample):
+            if last is not None and not (sample.same_place(last) and self._sane(last, sample)):
+                self._broken |= self._first_from_odom is not None
                 self.forget()
-                self._broken = True
             self._samples.append(sample)
 
-    def _absurd(self, last: OdometrySample, sample: OdometrySample) -> bool:
+    def _sane(self, last: OdometrySample, sample: OdometrySample) -> bool:
         assert last.odom_from_base is not None
         assert sample.odom_from_base is not None
         moved = float(np.linalg.norm(sample.odom_from_base[:3, 3] - last.odom_from_base[:3, 3]))
         seconds = (sample.stamp_ns - last.stamp_ns) * 1e-9
-        return moved > self._config.max_speed_mps * max(seconds, 1e-3)
+        return moved <= self._config.max_speed_mps * max(seconds, 1e-3)
 
     def _at(self, stamp_ns: int) -> Float64Array | None:
         """Pose of the base at a time between two samples, or a little after the newest."""

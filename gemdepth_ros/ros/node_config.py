@@ -39,7 +39,7 @@ class NodeConfig:
         odom_frame: name of the frame in which the motion is given; the default gets the node's
             namespace in front, as in front/gemdepth_odom, and is odom for tf_mode odom_to_base.
         base_frame: the vehicle's frame, x forward and z up, of odom_to_base, inverted and
-            base_height_m.
+            base_height_m, and of odometry without a child_frame_id.
         base_height_m: height of base_frame above the ground, 0 for a base_footprint [m]; then
             the static transform to the camera replaces mounting.*; NaN: it does not.
         path_poses: poses that ~/path keeps; when it is full every second one is dropped.

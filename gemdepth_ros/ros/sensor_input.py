@@ -31,6 +31,7 @@ from gemdepth_ros.ros import sensor_messages
 from gemdepth_ros.ros.camera_input import FOLLOW_PERIOD_S
 from gemdepth_ros.ros.conversions import stamp_to_ns
 from gemdepth_ros.ros.node_config import NodeConfig, odom_frame_in
+from gemdepth_ros.ros.odometry_input import OdometryInput
 from gemdepth_ros.ros.point_clouds import read_points
 from gemdepth_ros.ros.qos import FollowingSubscription
 from gemdepth_ros.ros.sensor_buffers import StampedBuffer
@@ -103,7 +104,10 @@ class SensorInput:
         self._node_config = node_config
         self._limits = config.grounding
         self._mounting = config.mounting
-        self._own_frame = odom_frame_in(node.get_namespace(), node_config)
+        own_frame = odom_frame_in(node.get_namespace(), node_config)
+        self._vehicle = OdometryInput(
+            frames, node_config.base_frame, own_frame, config.grounding.odometry.max_age_s
+        )
         self._started_s = time.monotonic()
         self._buffers: dict[str, StampedBuffer[Any]] = {
             name: StampedBuffer(SENSORS[name].capacity) for name in sensors
@@ -133,7 +137,7 @@ class SensorInput:
         self._found = {}
         result = SensorReadings(
             lidar=self._of('lidar', lambda: self._lidar(stamp_ns, frame_id)),
-            odometry=self._of('odometry', lambda: self._odometry(stamp_ns)) or (),
+            odometry=self._of('odometry', lambda: self._odometry(stamp_ns, frame_id)) or (),
             gravity_camera=self._of('imu', lambda: self._gravity(stamp_ns, frame_id)),
             mounting=self._camera_mounting(frame_id),
             sky=self._of('sky', lambda: self._sky(stamp_ns, size)),
@@ -149,8 +153,11 @@ class SensorInput:
         try:
             return read()
         except SensorError as error:
-            self._found[name] = f'{name} ({self._topics[name].topic}): {error}'
+            self._say(name, str(error))
             return None
+
+    def _say(self, name: str, problem: str) -> None:
+        self._found[name] = f'{name} ({self._topics[name].topic}): {problem}'
 
     def _near(self, name: str, stamp_ns: int, limit_s: float) -> tuple[int, Any]:
         """Return (stamp, message) of the message nearest to an image.
@@ -174,30 +181,14 @@ class SensorInput:
         camera_from_lidar = self._transform(frame_id, message.header.frame_id)
         return LidarScan(read_points(message), camera_from_lidar, scan_ns)
 
-    def _odometry(self, stamp_ns: int) -> tuple[OdometrySample, ...]:
-        buffer, limit_s = self._buffers['odometry'], self._limits.odometry.max_age_s
+    def _odometry(self, stamp_ns: int, frame_id: str) -> tuple[OdometrySample, ...]:
+        buffer = self._buffers['odometry']
         if not buffer.arrived:
             raise SensorError(f'no message for {time.monotonic() - self._started_s:.0f} s')
-        samples, problem, newest = [], '', None
-        for sample_ns, message in buffer.take():
-            newest = sample_ns
-            if abs(sample_ns - stamp_ns) > limit_s * 1e9:
-                continue
-            if message.header.frame_id == self._own_frame:
-                problem = f"this is the node's own motion ({message.header.frame_id})"
-                continue
-            try:
-                samples.append(sensor_messages.odometry_sample(message))
-            except SensorError as error:
-                problem = str(error)
-        if newest is not None and not samples and not problem:
-            age_s = abs(newest - stamp_ns) * 1e-9
-            problem = (
-                f'the newest message is {age_s:.2f} s away from the image (limit {limit_s} s)'
-            )
+        samples, problem = self._vehicle.read(buffer.take(), stamp_ns, frame_id)
         if problem:
-            self._found['odometry'] = f'odometry ({self._topics["odometry"].topic}): {problem}'
-        return tuple(samples)
+            self._say('odometry', problem)
+        return samples
 
     def _gravity(self, stamp_ns: int, frame_id: str) -> Float64Array:
         _, message = self._near('imu', stamp_ns, IMU_MAX_AGE_S)

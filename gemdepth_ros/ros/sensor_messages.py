@@ -10,20 +10,27 @@ import numpy.typing as npt
 
 from gemdepth_ros.errors import ImageError, SensorError
 from gemdepth_ros.interfaces import Float64Array
+from gemdepth_ros.pipeline.base_motion import speed_at
 from gemdepth_ros.pipeline.readings import OdometrySample
 from gemdepth_ros.ros.conversions import image_to_rgb, stamp_to_ns
 from gemdepth_ros.ros.static_frames import matrix_of
 
 UNKNOWN_VARIANCE = 9999.0  # from here on a covariance says "unknown"
+TURNING = (21, 28, 35)  # variances of turning in a covariance
 NOT_ESTIMATED = -1.0  # in the first element of an Imu's covariance
 SKY_ENCODINGS = ('mono8', '8UC1')
 
 
-def odometry_sample(message: Any) -> OdometrySample:
+def odometry_sample(message: Any, base_from_camera: Float64Array | None = None) -> OdometrySample:
     """Return the pose and the speed of a nav_msgs/Odometry.
 
     A pose or twist counts as not given when its first variance is negative or 9999 and more, and
     a twist also when nobody filled it in (all its numbers and its covariance are 0).
+
+    Args:
+        message: pose and twist of ``child_frame_id``, the twist in its axes.
+        base_from_camera: float64 [4, 4], optical frame to ``child_frame_id``; then the speed is
+            the camera's. None: nobody knows it, and the speed is the base's.
 
     Raises:
         SensorError: neither is given, or a number is not finite.
@@ -38,25 +45,28 @@ def odometry_sample(message: Any) -> OdometrySample:
     if not np.isfinite(numbers).all():
         raise SensorError(f'a twist is not finite: {numbers}')
     filled = bool(numbers.any() or np.asarray(twist.covariance).any()) or odom_from_base is None
-    speed_mps = float(np.linalg.norm(numbers[:3])) if _given(twist.covariance) and filled else None
-    if odom_from_base is None and speed_mps is None:
+    speed_mps = math.nan
+    if _given(twist.covariance) and filled:
+        place = np.eye(4) if base_from_camera is None else base_from_camera
+        speed_mps = speed_at(place, numbers[:3], numbers[3:] * _measured(twist.covariance))
+    if odom_from_base is None and math.isnan(speed_mps):
         raise SensorError('neither pose nor twist is given (variances of 9999 or negative)')
-    return OdometrySample(
-        stamp_ns,
-        odom_from_base,
-        math.nan if speed_mps is None else speed_mps,
-        _turning(numbers[3:], twist.covariance),
-    )
+    turn_radps = _turning(numbers[3:], twist.covariance)
+    return OdometrySample(stamp_ns, odom_from_base, speed_mps, turn_radps, base_from_camera)
 
 
 def _turning(angular: Float64Array, covariance: Any) -> float:
     """Speed of turning [rad/s]; NaN where nobody measures it: zeros alone are no measurement."""
-    variances = [covariance[i] for i in (21, 28, 35)]
-    if not all(0.0 <= variance < UNKNOWN_VARIANCE for variance in variances):
+    if not _measured(covariance).all():
         return math.nan
-    if not (angular.any() or any(variances)):
+    if not (angular.any() or any(covariance[i] for i in TURNING)):
         return math.nan
     return float(np.linalg.norm(angular))
+
+
+def _measured(covariance: Any) -> npt.NDArray[np.bool_]:
+    """Which turns of a twist are measured, bool [3]; a driver in the plane knows only the last."""
+    return np.array([0.0 <= covariance[i] < UNKNOWN_VARIANCE for i in TURNING])
 
 
 def _given(covariance: Any) -> bool:

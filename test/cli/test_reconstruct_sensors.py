@@ -15,6 +15,7 @@ pytest.importorskip('rosbags')
 
 from reconstruct_oracle import (  # noqa: E402
     AXES,
+    BASE_FROM_CAMERA,
     HEIGHT_M,
     filled_inverse_depth,
     oracle,
@@ -25,6 +26,7 @@ from reconstruct_oracle import (  # noqa: E402
 from gemdepth_ros.bags.clouds import lidar_message  # noqa: E402
 from gemdepth_ros.bags.from_recording import write_recording  # noqa: E402
 from gemdepth_ros.bags.kitti import open_kitti  # noqa: E402
+from gemdepth_ros.bags.messages import odometry_message  # noqa: E402
 from gemdepth_ros.bags.reader import BagMessage, TopicSummary  # noqa: E402
 from gemdepth_ros.cli.main import main  # noqa: E402
 from gemdepth_ros.cli.reconstruction.sensors import (  # noqa: E402
@@ -200,6 +202,33 @@ def test_each_scan_goes_to_its_nearest_image_once() -> None:
     for late in range(100):
         feed.add(scan(600 + late))
     assert len(feed._scans) == 4
+
+
+def test_odometry_of_a_bag_knows_where_the_camera_is() -> None:
+    """By the child_frame_id of each message; a mounting that the user states stays untouched."""
+    notes: list[str] = []
+    tree = TransformTree()
+    tree.add('base', 'camera', BASE_FROM_CAMERA)
+    feed = SensorFeed(SensorTopics('', '/odom'), tree, notes.append)
+
+    def add(stamp_ns: int, child: str) -> None:
+        message = odometry_message(np.eye(4), np.zeros(6), stamp_ns, 'odom', child)
+        feed.add(BagMessage('/odom', ODOMETRY, stamp_ns, message))
+
+    add(90, 'base')
+    add(95, '/base')
+    found = feed.readings(100, 200, 'camera')
+    assert [sample.stamp_ns for sample in found.odometry] == [90, 95]
+    for sample in found.odometry:
+        np.testing.assert_allclose(sample.odom_from_camera, BASE_FROM_CAMERA)
+    assert found.mounting is None
+    assert not notes
+    for stamp_ns in (190, 195):
+        add(stamp_ns, 'wheel')
+    lost = feed.readings(200, 300, 'camera').odometry
+    assert [sample.base_from_camera for sample in lost] == [None, None]
+    assert len(notes) == 1
+    assert "no way from 'camera' to 'wheel' (its child_frame_id)" in notes[0]
 
 
 def test_a_damaged_cloud_is_noted_and_left_out() -> None:

@@ -244,6 +244,9 @@ def test_kitti_layouts(tmp_path: Path, kind: str) -> None:
         assert np.nansum(frame.truth_m) == pytest.approx(10, abs=0.1)
         assert frame.world_from_camera is not None
         assert frame.readings.lidar is not None
+        (moved,) = frame.readings.odometry
+        np.testing.assert_allclose(moved.odom_from_camera, frame.world_from_camera)
+        assert frame.readings.mounting is None  # what the user states of the height stays
 
 
 def test_benchmark_depth_beside_a_raw_drive_comes_first(tmp_path: Path) -> None:

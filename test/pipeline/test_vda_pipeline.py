@@ -155,6 +155,28 @@ def test_an_odometry_that_jumps_breaks_the_trajectory() -> None:
     np.testing.assert_allclose(after.odom_from_camera, np.eye(4), atol=1e-9)
 
 
+def test_samples_that_know_the_cameras_place_need_no_mounting() -> None:
+    """They count for more than the mounting; a camera put elsewhere has not moved there."""
+    motion = OdometryMotion(OdometryConfig())
+    samples = [replace(odometry(i * FRAME_NS), base_from_camera=BASE_FROM_CAMERA) for i in (1, 2)]
+    elsewhere = BASE_FROM_CAMERA.copy()
+    elsewhere[0, 3] -= 7
+    wrong = CameraMounting(elsewhere)
+    assert motion.update(2 * FRAME_NS, tuple(samples), wrong) is not None
+    third = replace(odometry(3 * FRAME_NS), base_from_camera=BASE_FROM_CAMERA)
+    found = motion.update(3 * FRAME_NS, (third,), wrong)
+    second_pose, third_pose = samples[1].odom_from_camera, third.odom_from_camera
+    assert found is not None
+    expected = se3.inverse(second_pose) @ third_pose
+    np.testing.assert_allclose(found.odom_from_camera, expected, atol=1e-12)
+    moved = [replace(odometry(i * FRAME_NS), base_from_camera=elsewhere) for i in (4, 5)]
+    assert motion.update(4 * FRAME_NS, tuple(moved[:1]), None) is None
+    found = motion.update(5 * FRAME_NS, tuple(moved[1:]), None)
+    assert found is not None
+    assert found.lost
+    np.testing.assert_allclose(found.odom_from_camera, np.eye(4), atol=1e-12)
+
+
 def test_metric_weights_give_metres_when_they_are_said_to_be_good_enough(weights: Path) -> None:
     source = MetricNetworkConfig(enabled=True, relative_std=0.08)
     output = pipeline('auto', weights, grounding=GroundingConfig(metric_network=source)).process(

@@ -72,8 +72,8 @@ def cloud(stamp_ns, frame='velodyne'):
     return points_message(np.array([[1, 2, 3], [4, 5, 6]], np.float32), stamp_ns, frame)
 
 
-def wheels(stamp_ns, x=0.0, frame='wheels'):
-    message = Odometry(header=header(stamp_ns, frame), child_frame_id='base_link')
+def wheels(stamp_ns, x=0.0, frame='wheels', child='base_link'):
+    message = Odometry(header=header(stamp_ns, frame), child_frame_id=child)
     message.pose.pose.position.x = x
     message.twist.twist.linear.x = 2.0
     return message
@@ -121,6 +121,7 @@ def test_each_fault_of_the_lidar_is_one_diagnostic(bench):
 
 def test_odometry_since_the_last_image_in_order(bench):
     bench, robot = bench(grounding__odometry__enabled=True)
+    robot.place(bench, transform('base_link', FRAME))
     assert readings(bench).odometry == ()
     assert 'odometry (/odometry): no message for' in warnings(bench)
     start = bench.stamp_ns
@@ -145,6 +146,50 @@ def test_faults_of_the_odometry(bench):
     robot.send('odometry', wheels(bench.stamp_ns, frame='gemdepth_odom'), bench)
     assert readings(bench).odometry == ()
     assert "this is the node's own motion (gemdepth_odom)" in warnings(bench)
+
+
+def test_odometry_says_where_the_camera_is_on_what_it_moves(bench):
+    """The frames base_footprint -> base_link -> camera; the odometry is that of base_footprint."""
+    bench, robot = bench(grounding__odometry__enabled=True)
+    optical = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
+
+    def measured():
+        message = wheels(bench.stamp_ns + SECOND // 20, child='/base_footprint')
+        message.twist.twist.angular.z = 0.5
+        message.twist.covariance[35] = 0.01
+        robot.send('odometry', message, bench)
+        return readings(bench).odometry
+
+    unplaced = (
+        "odometry (/odometry): no static transform between '/base_footprint' and "
+        f"'{FRAME}': publish it on /tf_static; until then"
+    )
+    (sample,) = measured()
+    assert sample.base_from_camera is None
+    assert sample.speed_mps == 2.0, 'a speed alone is better than nothing'
+    assert warnings(bench).count(unplaced) == 1
+    assert readings(bench).odometry == ()
+    assert unplaced in warnings(bench), 'it is wrong between messages, too'
+    robot.place(bench, transform('base_link', FRAME, (1.5, 0, 1), optical))
+    robot.place(bench, transform('base_footprint', 'base_link', (0.5, 0, 0.3)))
+    (sample,) = measured()
+    np.testing.assert_allclose(sample.base_from_camera[:3, 3], [2, 0, 1.3])
+    np.testing.assert_allclose(sample.base_from_camera[:3, :3], optical, atol=1e-12)
+    assert sample.speed_mps == pytest.approx(math.sqrt(5.0)), '|v + w x r|'
+    assert readings(bench).mounting is None, 'of its height above the ground nobody said a word'
+    assert 'odometry' not in warnings(bench)
+
+
+def test_odometry_without_a_child_frame_is_that_of_the_base(bench):
+    bench, robot = bench(grounding__odometry__enabled=True, base_frame='chassis')
+    robot.send('odometry', wheels(bench.stamp_ns + SECOND // 20, child=''), bench)
+    assert readings(bench).odometry[0].base_from_camera is None
+    text = "no static transform between 'chassis' (base_frame; the messages have no child_frame_id"
+    assert text in warnings(bench)
+    robot.place(bench, transform('chassis', FRAME, (2, 0, 1)))
+    robot.send('odometry', wheels(bench.stamp_ns + SECOND // 20, child=''), bench)
+    assert readings(bench).odometry[0].base_from_camera[0, 3] == 2
+    assert 'odometry' not in warnings(bench)
 
 
 def test_gravity_is_turned_into_the_cameras_axes(bench):

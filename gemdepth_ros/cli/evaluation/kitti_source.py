@@ -22,12 +22,7 @@ from gemdepth_ros.cli.evaluation.source import EvaluationSource, Findings, Sourc
 from gemdepth_ros.cli.evaluation.truth_files import FrameKey, depth_folder
 from gemdepth_ros.geometry.se3 import inverse
 from gemdepth_ros.interfaces import Float32Array, Float64Array, VideoFrame
-from gemdepth_ros.pipeline.readings import (
-    CameraMounting,
-    LidarScan,
-    OdometrySample,
-    SensorReadings,
-)
+from gemdepth_ros.pipeline.readings import LidarScan, OdometrySample, SensorReadings
 
 # kind, how it is recognised, its image folders, where the depth benchmark's maps lie beside them.
 _LAYOUTS = (
@@ -58,10 +53,7 @@ def open_kitti_source(folder: Path, settings: EvaluationSettings) -> EvaluationS
         camera = next(iter(camera_folders(folder, pattern)), 2)
     numbers = list(numbered_files(folder / pattern.format(camera), IMAGE_SUFFIXES))
     benchmark = folder / _BENCHMARK_DEPTH.format(camera)
-    mounted = any(item.startswith('mounting.height_m') for item in settings.overrides)
-    reader = _KittiFrames(
-        recording, truth, numbers, benchmark if benchmark.is_dir() else None, mounted=mounted
-    )
+    reader = _KittiFrames(recording, truth, numbers, benchmark if benchmark.is_dir() else None)
     return EvaluationSource(
         kind=kind,
         description=recording.name,
@@ -82,11 +74,8 @@ class _KittiFrames:
         truth: GivenTruth,
         numbers: list[int],
         benchmark: Path | None,
-        *,
-        mounted: bool,
     ) -> None:
         self._recording, self._truth, self._numbers = recording, truth, numbers
-        self._mounted = mounted
         self._benchmark = None
         self._own_depth = self._own_poses = False
         self.depth_words, self.pose_words = truth.depth_words, truth.pose_words
@@ -143,11 +132,9 @@ class _KittiFrames:
             camera_from_lidar = inverse(rig.base_from_camera) @ rig.base_from_lidar
             scan = LidarScan(frame.points_xyzi, camera_from_lidar, frame.points_stamp_ns)
         poses = self._recording.poses
-        odometry = (_sample(poses[index]),) if poses else ()
-        # A mounting that the user states has more to say than this one.
-        mounting = CameraMounting(rig.base_from_camera) if poses and not self._mounted else None
-        return SensorReadings(lidar=scan, odometry=odometry, mounting=mounting)
+        odometry = (_sample(poses[index], rig.base_from_camera),) if poses else ()
+        return SensorReadings(lidar=scan, odometry=odometry)
 
 
-def _sample(pose: PoseSample) -> OdometrySample:
-    return OdometrySample(pose.stamp_ns, pose.odom_from_base)
+def _sample(pose: PoseSample, base_from_camera: Float64Array) -> OdometrySample:
+    return OdometrySample(pose.stamp_ns, pose.odom_from_base, base_from_camera=base_from_camera)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,8 +15,8 @@ from gemdepth_ros.bags.reader import BagMessage, BagReader, TopicSummary
 from gemdepth_ros.bags.stamps import header_stamp_ns
 from gemdepth_ros.errors import BagError
 from gemdepth_ros.geometry.transform_tree import TransformTree
+from gemdepth_ros.interfaces import Float64Array
 from gemdepth_ros.pipeline.readings import (
-    CameraMounting,
     LidarScan,
     OdometrySample,
     SensorReadings,
@@ -29,6 +28,7 @@ NOT_WANTED = 'none'
 KEPT_SCANS, KEPT_SAMPLES = 4, 400
 
 _Scan = tuple[int, str, npt.NDArray[Any]]  # stamp, frame, points
+_Pose = tuple[int, str, Float64Array]  # stamp, frame that moves, its pose in the odometry's frame
 
 
 @dataclass(frozen=True)
@@ -133,8 +133,7 @@ class SensorFeed:
         self._note = note
         self._told: set[str] = set()
         self._scans: deque[_Scan] = deque(maxlen=KEPT_SCANS)
-        self._samples: deque[OdometrySample] = deque(maxlen=KEPT_SAMPLES)
-        self._base_frame = ''
+        self._poses: deque[_Pose] = deque(maxlen=KEPT_SAMPLES)
 
     def add(self, item: BagMessage) -> None:
         """Take a message of one of the topics."""
@@ -147,8 +146,8 @@ class SensorFeed:
                 return
             self._scans.append((stamp_ns, item.message.header.frame_id, points))
         elif item.topic == self._topics.odometry:
-            self._base_frame = item.message.child_frame_id
-            self._samples.append(OdometrySample(stamp_ns, read_transform(item.message.pose.pose)))
+            pose = read_transform(item.message.pose.pose)
+            self._poses.append((stamp_ns, item.message.child_frame_id, pose))
 
     def readings(self, stamp_ns: int, next_ns: int, camera_frame: str) -> SensorReadings:
         """Return what belongs to the image of ``stamp_ns``; each message is used once.
@@ -158,12 +157,13 @@ class SensorFeed:
             next_ns: of the next one; what is nearer to it waits.
             camera_frame: name of the camera's optical frame.
         """
-        odometry = tuple(self._samples)
-        self._samples.clear()
+        odometry = tuple(
+            OdometrySample(at, pose, base_from_camera=self._place(base, camera_frame))
+            for at, base, pose in self._poses
+        )
+        self._poses.clear()
         return SensorReadings(
-            lidar=self._nearest(stamp_ns, next_ns, camera_frame),
-            odometry=odometry,
-            mounting=self._mounting(camera_frame) if self._base_frame else None,
+            lidar=self._nearest(stamp_ns, next_ns, camera_frame), odometry=odometry
         )
 
     def _nearest(self, stamp_ns: int, next_ns: int, camera_frame: str) -> LidarScan | None:
@@ -185,16 +185,16 @@ class SensorFeed:
             return None
         return LidarScan(points, transform, scan_ns)
 
-    def _mounting(self, camera_frame: str) -> CameraMounting | None:
-        """Where the camera sits on what the odometry moves; its height is nobody's word here."""
-        transform = self._transforms.find(self._base_frame, camera_frame)
+    def _place(self, base_frame: str, camera_frame: str) -> Float64Array | None:
+        """Where the camera sits on what the odometry moves, float64 [4, 4]; None: unknown."""
+        transform = self._transforms.find(base_frame, camera_frame)
         if transform is None:
             self._say(
                 f'{self._topics.odometry}: {STATIC_TRANSFORMS} has no way from '
-                f'{camera_frame!r} to {self._base_frame!r}: the camera is taken to be there'
+                f'{camera_frame!r} to {base_frame!r} (its child_frame_id): the camera is taken '
+                'to be there'
             )
-            return None
-        return CameraMounting(transform, math.nan)
+        return transform
 
     def _say(self, text: str) -> None:
         if text not in self._told:
