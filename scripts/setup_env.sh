@@ -238,7 +238,6 @@ install_messages() {  # SOURCE [CMAKE OPTIONS]: builds a message package into .v
 }
 
 build_messages() {
-  local name
   say 'building the messages'
   if [[ ! $ros ]]; then
     # The message wheels' exported CMake targets name Python's and NumPy's headers on the machine that built them.
@@ -252,10 +251,16 @@ build_messages() {
   rm -rf "$venv"/lib/python3.*/site-packages/gemdepth_ros "$venv"/lib/libgemdepth_ros__* \
     "$venv"/{lib,share,include}/gemdepth_ros
   install_messages "$root" -DGEMDEPTH_MESSAGES_ONLY=ON
-  # `ros2 run` and `ros2 launch` then find the source tree's files.
-  mkdir -p "$venv/lib/gemdepth_ros"
+  link_source_tree
+}
+
+# `ros2 run` and `ros2 launch` then find the source tree's files. ros2 launch follows links to files, not to folders.
+link_source_tree() {
+  local name share=$venv/share/gemdepth_ros
+  mkdir -p "$venv/lib/gemdepth_ros" "$share/launch"
   for name in depth_node gemdepth-ros; do ln -sfn "../../bin/$name" "$venv/lib/gemdepth_ros/$name"; done
-  for name in config launch; do ln -sfn "$root/$name" "$venv/share/gemdepth_ros/$name"; done
+  ln -sfn "$root/config" "$share/config"
+  ln -sf "$root"/launch/*.launch.py "$share/launch/"
 }
 
 # From another folder, and for the ROS from PyPI with nothing sourced: everything is found, and the package is ours.

@@ -158,3 +158,16 @@ def test_our_own_unfinished_environment_is_made_again(clone: Path) -> None:
     assert 'making it again' in result.stdout
     assert (clone / '.venv' / 'bin' / 'pip').exists()
     assert (clone / '.venv' / '.made-for').read_text() == f'{clone}|\n'
+
+
+def test_ros2_launch_finds_the_launch_files_of_the_source_tree(clone: Path) -> None:
+    """It walks through the package's share folder, and into no folder that is a link."""
+    shutil.copytree(REPO / 'launch', clone / 'launch')
+    for _ in range(2):  # a second time as well
+        result = call(clone, 'link_source_tree')
+        assert result.returncode == 0, result.stderr
+    share = clone / '.venv' / 'share' / 'gemdepth_ros'
+    found = {file for _, _, files in os.walk(share) for file in files}
+    assert {file.name for file in (REPO / 'launch').glob('*.launch.py')} <= found
+    assert (share / 'config').is_symlink()
+    assert os.readlink(clone / '.venv/lib/gemdepth_ros/depth_node') == '../../bin/depth_node'
