@@ -126,6 +126,49 @@ def test_strips_on_the_host_are_the_whole(height: int, window: int) -> None:
         assert np.isinf(found).any()
 
 
+@pytest.mark.filterwarnings('error')
+@pytest.mark.parametrize(
+    ('times', 'scale', 'shift'),
+    [
+        (1.0, 1.0, 0.0),
+        (1e-40, 1.0, 0.0),  # 1 / disparity is beyond float32
+        (1e-40, 1e-40, 0.0),
+        (1e38, 1e-3, 0.0),  # inverse depth is beyond float32
+        (1.0, 1e-60, 0.0),  # the scale itself is
+        (1.0, 1.0, 1e300),  # everything is behind infinity
+        (1.0, 1.0, -1e300),  # everything is too near
+    ],
+)
+@pytest.mark.parametrize('unknown', [0.0, 0.02, 1.0])
+def test_no_number_is_too_large_or_too_small_for_the_host(
+    times: float, scale: float, shift: float, unknown: float
+) -> None:
+    """Silently: what float32 cannot hold is infinitely far, or nearer than any limit."""
+    random = np.random.default_rng(5)
+    low = random.uniform(-0.05, 0.3, (10, 12)).astype(np.float32)
+    disparity = np.asarray(cv2.resize(low, (128, 100)) * np.float32(times))
+    disparity[40:60, 40:60] = 0.0
+    disparity[random.random(disparity.shape) < unknown] = np.nan
+    state, config = GroundingState(metric=True, scale=scale, shift=shift), ProductsConfig()
+    found = filtered_metric_depth(disparity, state, FULL, config)
+    whole = torch.from_numpy(disparity)
+    edges = flying_pixels(inverse_depth(whole, state), FULL, config.edges)
+    expected = metric_depth(whole, state, config).masked_fill(edges, torch.nan).numpy()
+    np.testing.assert_array_equal(found, expected)
+    assert np.isnan(found[np.isnan(disparity)]).all()
+
+
+@pytest.mark.filterwarnings('error')
+def test_too_far_is_infinite_and_too_near_is_unknown() -> None:
+    disparity = np.zeros((40, 60), np.float32)
+    disparity[:, 20:40] = 1e-42  # a denormal: its reciprocal is no float32
+    disparity[:, 40:] = 3e38
+    state = GroundingState(metric=True, scale=0.5, shift=0.0)
+    found = filtered_metric_depth(disparity, state, FULL, ProductsConfig())
+    assert np.isposinf(found[:, :36]).all()
+    assert np.isnan(found[:, 40:]).all()
+
+
 def test_noise_is_no_edge() -> None:
     noise = np.random.default_rng(0).normal(0, 0.01, (60, 80))
     inverse = torch.from_numpy(0.1 * (1 + noise)).float()
