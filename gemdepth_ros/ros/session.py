@@ -23,7 +23,9 @@ def ros_session(name: str) -> Iterator[tuple[Node, threading.Event]]:
     """Yield a node, and an event that Ctrl-C and SIGTERM set.
 
     rclpy's own handlers would close the context under whoever is publishing or recording, and
-    KeyboardInterrupt would end a bag in the middle of a message. Main thread only.
+    KeyboardInterrupt would end a bag in the middle of a message. Main thread only. After such a
+    signal the process is ending, and further ones are ignored until it has: launch passes a
+    Ctrl-C on that the terminal has sent already.
 
     Args:
         name: of the node.
@@ -41,7 +43,7 @@ def ros_session(name: str) -> Iterator[tuple[Node, threading.Event]]:
     finally:
         rclpy.try_shutdown()
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if stop.is_set() else handler)
 
 
 def message_class(message_type: str) -> Any:
