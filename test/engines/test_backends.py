@@ -21,7 +21,14 @@ from gemdepth_ros.inference.encoded import EncodedFrame, StreamGrid
 from gemdepth_ros.inference.engines import backends, pool
 from gemdepth_ros.inference.engines.export import engine_shape
 from gemdepth_ros.inference.engines.graphs import cache_tensors
-from gemdepth_ros.inference.engines.manifest import ENCODER_FILE, STEP_FILE, Manifest
+from gemdepth_ros.inference.engines.manifest import (
+    ENCODER_FILE,
+    GRAPHS,
+    STEP_FILE,
+    Manifest,
+    file_digests,
+    read_manifest,
+)
 from gemdepth_ros.inference.engines.onnx_program import CPU, CUDA, TENSORRT, providers_for
 from gemdepth_ros.inference.engines.pool import EnginePool, engine_cache
 from gemdepth_ros.inference.static_step import StaticEncoder, StaticStep
@@ -287,6 +294,12 @@ def test_an_export_of_other_weights_is_refused(exported, tiny_model, frames):
     assert 'was exported for another stream (checkpoint seeded' in session.backend_fault
 
 
+def vouched(folder: Path) -> None:
+    """Let the manifest state what is in the folder now: wrong when it was exported."""
+    manifest = read_manifest(folder)
+    replace(manifest, files=file_digests(folder, manifest.files)).write(folder)
+
+
 def corrupted(folder: Path, target: Path, file: str, weight: str) -> None:
     """Copy an export and change one number of one weight."""
     import onnx
@@ -299,6 +312,7 @@ def corrupted(folder: Path, target: Path, file: str, weight: str) -> None:
     values.reshape(-1)[0] += 10.0
     tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
     onnx.save_model(graph, str(target / file))
+    vouched(target)
 
 
 @pytest.mark.parametrize(
@@ -323,10 +337,31 @@ def test_a_corrupted_engine_is_refused_and_the_stream_is_eager(
         assert torch.equal(mine.disparity_HW, theirs.disparity_HW)
 
 
+def test_a_damaged_file_is_refused_before_it_is_loaded(
+    exported, tiny_model, frames, truth, tmp_path, monkeypatch
+):
+    """One bit of a weight moves the result by less than the tolerance; its digest tells."""
+    monkeypatch.setattr(pool, 'OnnxBackend', lambda *_: pytest.fail('it was loaded'))
+    folder = tmp_path / 'engine'
+    shutil.copytree(exported.folder, folder)
+    path = folder / f'{STEP_FILE}.data'
+    content = bytearray(path.read_bytes())
+    content[1000] ^= 1
+    path.write_bytes(content)
+    settings = config('onnx', engine_folder=str(folder))
+    session = StreamSession(tiny_model, settings, EnginePool(tiny_model, 'seeded'))
+    output = session.step(frames[0])
+    assert f'{path} is not what was exported: its SHA-256 is' in session.backend_fault
+    assert 'export again' in session.backend_fault
+    assert session.backend_fault.count('\n') == 0
+    assert torch.equal(output.disparity_HW, truth[0].disparity_HW)
+
+
 def test_a_file_that_is_no_graph_is_refused(exported, tiny_model, frames, tmp_path):
     folder = tmp_path / 'engine'
     shutil.copytree(exported.folder, folder)
     (folder / STEP_FILE).write_bytes(b'not a graph')
+    vouched(folder)
     settings = config('onnx', engine_folder=str(folder))
     session = StreamSession(tiny_model, settings, EnginePool(tiny_model, 'seeded'))
     session.step(frames[0])
@@ -351,8 +386,6 @@ def test_gpu_providers_compute_in_the_types_of_the_graph(tiny_model, tmp_path, m
 
 
 def test_engines_of_another_machine_are_refused(tiny_model, tmp_path, exported):
-    from gemdepth_ros.inference.engines.manifest import read_manifest
-
     shape = read_manifest(exported.folder).shape
     machine = {'gpu': 'Orin', 'tensorrt': '10.3.0', 'driver': '540.4.0'}
     cache = engine_cache(tmp_path, shape, machine)
@@ -449,17 +482,39 @@ def test_an_export_never_writes_into_files_that_are_there(tiny_model, tmp_path, 
 
     def export_step(model, checkpoint, size, window, folder) -> None:
         assert folder.parent == tmp_path
-        (folder / STEP_FILE).write_text('ours')
-        Manifest(shape, 18).write(folder)
+        for name in GRAPHS:
+            (folder / name).write_text('ours')
+        Manifest(shape, 18, files=file_digests(folder, GRAPHS)).write(folder)
 
     monkeypatch.setattr(pool, 'export_step', export_step)
     with (tmp_path / STEP_FILE).open() as loaded:
         assert EnginePool._exported(tiny_model, shape, str(tmp_path)) == tmp_path
         assert loaded.read() == 'of another process'
     assert (tmp_path / STEP_FILE).read_text() == 'ours'
-    assert sorted(path.name for path in tmp_path.iterdir()) == [STEP_FILE, 'manifest.json']
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == [STEP_FILE, ENCODER_FILE, 'manifest.json']
     monkeypatch.setattr(pool, 'export_step', pytest.fail)
     assert EnginePool._exported(tiny_model, shape, str(tmp_path)) == tmp_path
+
+
+def test_an_export_that_another_process_has_finished_is_left_whole(
+    tiny_model, tmp_path, monkeypatch
+):
+    """Files of two exports under one manifest would be refused."""
+    shape = engine_shape(tiny_model, 'digest', (42, 56), WINDOW)
+
+    def write(folder: Path, text: str) -> None:
+        for name in GRAPHS:
+            (folder / name).write_text(text)
+        Manifest(shape, 18, files=file_digests(folder, GRAPHS)).write(folder)
+
+    def export_step(model, checkpoint, size, window, folder) -> None:
+        write(tmp_path, 'of another process')
+        write(folder, 'ours')
+
+    monkeypatch.setattr(pool, 'export_step', export_step)
+    assert EnginePool._exported(tiny_model, shape, str(tmp_path)) == tmp_path
+    assert (tmp_path / STEP_FILE).read_text() == 'of another process'
 
 
 def test_other_settings_let_go_of_the_backend(tiny_model, frames, plain):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -18,8 +20,12 @@ from gemdepth_ros.inference.engines.export import engine_shape, parity_rows, trt
 from gemdepth_ros.inference.engines.guard import FLOAT32_TOLERANCE
 from gemdepth_ros.inference.engines.machine import build_machine, driver_version
 from gemdepth_ros.inference.engines.manifest import (
+    ENCODER_FILE,
     FILE_NAME,
+    FORMAT,
+    STEP_FILE,
     EngineShape,
+    check_files,
     check_manifest,
     engine_key,
     read_manifest,
@@ -89,6 +95,59 @@ def test_manifest_says_what_the_graphs_are(exported, shape):
     assert manifest == read_manifest(exported.folder)
 
 
+def test_the_manifest_states_the_digest_of_every_file(exported, shape):
+    manifest = check_manifest(exported.folder, shape)
+    others = {path.name for path in exported.folder.iterdir()} - {FILE_NAME}
+    assert set(manifest.files) == others
+    assert len(others) == 4
+    for name, digest in manifest.files.items():
+        assert hashlib.sha256((exported.folder / name).read_bytes()).hexdigest() == digest
+    check_files(exported.folder, manifest)
+
+
+@pytest.mark.parametrize('graph', [STEP_FILE, ENCODER_FILE])
+@pytest.mark.parametrize('suffix', ['', '.data'])
+def test_one_bit_of_one_file_is_found(exported, tmp_path, graph, suffix):
+    folder = tmp_path / 'engine'
+    shutil.copytree(exported.folder, folder)
+    path = folder / (graph + suffix)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    manifest = read_manifest(folder)
+    with pytest.raises(EngineError, match='export again') as caught:
+        check_files(folder, manifest)
+    found = hashlib.sha256(content).hexdigest()[:12]
+    expected = manifest.files[path.name][:12]
+    said = (
+        f'{path} is not what was exported: its SHA-256 is {found}..., the manifest says {expected}'
+    )
+    assert str(caught.value).startswith(said)
+    assert '\n' not in str(caught.value)
+    path.unlink()
+    with pytest.raises(EngineError, match=r'No such file or directory: export again'):
+        check_files(folder, manifest)
+
+
+@pytest.mark.parametrize(
+    'files',
+    [
+        {},
+        {STEP_FILE: 'a' * 64},
+        {STEP_FILE: 'a' * 64, ENCODER_FILE: 'b' * 63},
+        {STEP_FILE: 'a' * 64, ENCODER_FILE: 7},
+        {STEP_FILE: 'a' * 64, ENCODER_FILE: 'b' * 64, '../secret': 'c' * 64},
+        [STEP_FILE, ENCODER_FILE],
+        None,
+    ],
+)
+def test_a_manifest_without_the_digests_is_none(exported, shape, tmp_path, files):
+    values = json.loads((exported.folder / FILE_NAME).read_text())
+    (tmp_path / FILE_NAME).write_text(json.dumps({**values, 'files': files}))
+    with pytest.raises(EngineError, match=r'is no manifest of an export .*: export again'):
+        check_manifest(tmp_path, shape)
+
+
 @pytest.mark.parametrize(
     ('change', 'said'),
     [
@@ -116,10 +175,13 @@ def test_a_damaged_manifest_is_refused_in_one_line(tmp_path, shape, text):
         check_manifest(tmp_path, shape)
 
 
-def test_a_newer_format_is_refused(exported, shape, tmp_path):
+@pytest.mark.parametrize('number', [1, FORMAT + 1])
+def test_another_format_is_refused(exported, shape, tmp_path, number):
+    """The first one stated no digests: nobody knows whether its files are whole."""
     values = json.loads((exported.folder / FILE_NAME).read_text())
-    (tmp_path / FILE_NAME).write_text(json.dumps({**values, 'format': 2}))
-    with pytest.raises(EngineError, match='format 2'):
+    del values['files']
+    (tmp_path / FILE_NAME).write_text(json.dumps({**values, 'format': number}))
+    with pytest.raises(EngineError, match=f'format {number}, this one reads 2.: export again'):
         check_manifest(tmp_path, shape)
 
 

@@ -14,10 +14,16 @@ from gemdepth_ros.errors import EngineError
 from gemdepth_ros.inference.causal_segment import CausalSegment
 from gemdepth_ros.inference.encoded import EncodedFrame, StreamGrid
 from gemdepth_ros.inference.engines.backends import OnnxBackend
-from gemdepth_ros.inference.engines.graphs import OPSET, write_graphs
+from gemdepth_ros.inference.engines.graphs import OPSET, file_names, write_graphs
 from gemdepth_ros.inference.engines.guard import FLOAT32_TOLERANCE
 from gemdepth_ros.inference.engines.machine import library_versions
-from gemdepth_ros.inference.engines.manifest import FILE_NAME, STEP_FILE, EngineShape, Manifest
+from gemdepth_ros.inference.engines.manifest import (
+    FILE_NAME,
+    STEP_FILE,
+    EngineShape,
+    Manifest,
+    file_digests,
+)
 from gemdepth_ros.inference.engines.onnx_program import NUMPY_TYPES, load_runtime, providers_for
 from gemdepth_ros.inference.engines.parity import (
     SlotContents,
@@ -99,8 +105,12 @@ def export_step(
         )
     versions = {'gemdepth_ros': __version__, **library_versions()}
     shape = engine_shape(model, checkpoint, size, window)
-    manifest = Manifest(shape, OPSET, versions, {**parity, 'steps': len(rows)})
-    manifest.write(folder)
+    try:
+        files = file_digests(folder, file_names(folder))
+        manifest = Manifest(shape, OPSET, versions, {**parity, 'steps': len(rows)}, files)
+        manifest.write(folder)
+    except OSError as error:
+        raise EngineError(f'cannot write to {folder}: {error.strerror or error}') from error
     return Exported(manifest, rows, backend.name)
 
 

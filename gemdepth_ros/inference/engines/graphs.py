@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from gemdepth_ros.errors import DependencyError, EngineError
 from gemdepth_ros.inference.causal_segment import CausalSegment
 from gemdepth_ros.inference.encoded import StreamGrid
-from gemdepth_ros.inference.engines.manifest import ENCODER_FILE, STEP_FILE
+from gemdepth_ros.inference.engines.manifest import ENCODER_FILE, GRAPHS, STEP_FILE
 from gemdepth_ros.inference.static_step import StaticEncoder, StaticStep, store_names
 from gemdepth_ros.model import GemDepth, GemDepthConfig
 from gemdepth_ros.model.config import PATCH_SIZE
@@ -106,6 +106,18 @@ def _write(
     except torch.onnx.OnnxExporterError as error:
         first = next(iter(str(error).splitlines()), type(error).__name__)
         raise EngineError(f'the network cannot be exported to {path.name}: {first}') from error
+
+
+def file_names(folder: Path) -> list[str]:
+    """Return the names of the graphs in a folder, and of the files that they keep weights in."""
+    import onnx
+
+    names = [*GRAPHS]
+    for graph in GRAPHS:
+        model = onnx.load(str(folder / graph), load_external_data=False)
+        stored = (entry for tensor in model.graph.initializer for entry in tensor.external_data)
+        names += sorted({entry.value for entry in stored if entry.key == 'location'})
+    return names
 
 
 def check_exporter() -> None:

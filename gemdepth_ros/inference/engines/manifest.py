@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from gemdepth_ros.errors import EngineError
+from gemdepth_ros.hub.records import SHA256, sha256_of
 
 FILE_NAME = 'manifest.json'
 STEP_FILE = 'causal_step.onnx'
 ENCODER_FILE = 'encoder.onnx'
-FORMAT = 1  # of the graphs' inputs and outputs, and of this file
+GRAPHS = (STEP_FILE, ENCODER_FILE)
+# Of the graphs' inputs and outputs, and of this file; from 2 on it states a digest of every file.
+FORMAT = 2
 KEY_DIGITS = 16
 _MAX_BYTES = 1 << 20  # a manifest has a few kilobytes; anything larger is not ours
 
@@ -53,6 +56,7 @@ class Manifest:
         opset: of the ONNX files.
         versions: of the libraries that wrote them.
         parity: largest relative L2 distance from eager by output, and the steps compared.
+        files: SHA-256 of the graphs and of their weights, by name.
         format: version of the graphs' inputs and outputs.
     """
 
@@ -60,6 +64,7 @@ class Manifest:
     opset: int
     versions: Mapping[str, str] = field(default_factory=dict)
     parity: Mapping[str, float] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
     format: int = FORMAT
 
     def write(self, folder: Path) -> None:
@@ -80,11 +85,52 @@ def read_manifest(folder: Path) -> Manifest:
         if path.stat().st_size > _MAX_BYTES:
             raise ValueError('far too long')
         values = json.loads(path.read_text(encoding='utf-8'))
-        return Manifest(**{**values, 'shape': EngineShape(**values['shape'])})
+        manifest = Manifest(**{**values, 'shape': EngineShape(**values['shape'])})
+        if manifest.format == FORMAT:
+            _require_digests(manifest.files)
+        return manifest
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise EngineError(
             f'{path} is no manifest of an export ({error}): export again with gemdepth-ros export'
         ) from None
+
+
+def _require_digests(files: object) -> None:
+    if not (isinstance(files, dict) and set(GRAPHS) <= set(files)):
+        raise ValueError('it does not state which files belong to it')
+    if not all(Path(name).name == name for name in files):
+        raise ValueError('a file in it is not in its folder')
+    if not all(isinstance(text, str) and SHA256.fullmatch(text) for text in files.values()):
+        raise ValueError('a SHA-256 in it is none')
+
+
+def file_digests(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """Return the SHA-256 of files in a folder by name.
+
+    Raises:
+        OSError: one is missing or cannot be read.
+    """
+    return {name: sha256_of(folder / name) for name in names}
+
+
+def check_files(folder: Path, manifest: Manifest) -> None:
+    """Compare the files of an export with what its manifest states of them.
+
+    Raises:
+        EngineError: one is missing or is not what was exported.
+    """
+    remedy = 'export again, or delete the folder if the node made it by itself'
+    for name, expected in manifest.files.items():
+        path = folder / name
+        try:
+            found = sha256_of(path)
+        except OSError as error:
+            raise EngineError(f'{path}: {error.strerror or error}: {remedy}') from error
+        if found != expected:
+            raise EngineError(
+                f'{path} is not what was exported: its SHA-256 is {_short(found)}, the manifest '
+                f'says {_short(expected)}: {remedy}'
+            )
 
 
 def check_manifest(folder: Path, wanted: EngineShape) -> Manifest:
@@ -96,7 +142,8 @@ def check_manifest(folder: Path, wanted: EngineShape) -> Manifest:
     manifest = read_manifest(folder)
     if manifest.format != FORMAT:
         raise EngineError(
-            f'{folder} has format {manifest.format}, this version reads {FORMAT}: export again'
+            f'{folder} was exported by another version of this package (manifest format '
+            f'{manifest.format}, this one reads {FORMAT}): export again'
         )
     found, expected = manifest.shape.as_json(), wanted.as_json()
     different = [name for name in expected if found[name] != expected[name]]

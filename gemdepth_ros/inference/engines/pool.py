@@ -26,6 +26,7 @@ from gemdepth_ros.inference.engines.machine import build_machine
 from gemdepth_ros.inference.engines.manifest import (
     FILE_NAME,
     EngineShape,
+    check_files,
     check_manifest,
     engine_key,
 )
@@ -125,7 +126,7 @@ class EnginePool:
         if not (folder / FILE_NAME).exists():
             logger.info('exporting the network to %s', folder)
             _export_aside(model, shape, folder)
-        check_manifest(folder, shape)
+        check_files(folder, check_manifest(folder, shape))
         return folder
 
 
@@ -133,7 +134,7 @@ def _export_aside(model: GemDepth, shape: EngineShape, folder: Path) -> None:
     """Export beside ``folder`` and move the files in, the manifest last.
 
     Another process may export the same network at the same time, or have loaded what it wrote:
-    a file is put in the place of another, never written into.
+    a file is put in the place of another, never written into, and a whole export is left alone.
 
     Raises:
         EngineError: as ``export_step``.
@@ -144,6 +145,8 @@ def _export_aside(model: GemDepth, shape: EngineShape, folder: Path) -> None:
         with tempfile.TemporaryDirectory(prefix='export-', dir=folder) as name:
             aside = Path(name)
             export_step(model, shape.checkpoint, size, shape.window, aside)
+            if (folder / FILE_NAME).exists():
+                return
             for file in sorted(aside.iterdir(), key=lambda path: path.name == FILE_NAME):
                 file.replace(folder / file.name)
     except OSError as error:
