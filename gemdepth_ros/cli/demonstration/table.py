@@ -30,7 +30,9 @@ def _frames(summary: DemoSummary) -> Table:
     for name in ('published', 'received', 'processed', 'dropped', 'rejected', 'failed', 'pending'):
         table.add_row(f'frames {name}', str(getattr(frames, name)))
     table.add_section()
-    table.add_row('latency in the node, to its last output, p50 / p99', _milliseconds(summary.node_ms))
+    table.add_row(
+        'latency in the node, to its last output, p50 / p99', _milliseconds(summary.node_ms)
+    )
     table.add_row('latency image to recorded depth, p50 / p99', _milliseconds(summary.total_ms))
     return table
 
