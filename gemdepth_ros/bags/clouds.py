@@ -145,7 +145,8 @@ def read_lidar(message: Any) -> Float32Array:
     if lists:
         raise BagError(f'point cloud field {lists[0]!r} has several values per point')
     points = np.zeros((cloud.size, 4), np.float32)
-    with np.errstate(over='ignore'):  # a float64 beyond float32 becomes infinite: not a point
+    # A float64 beyond float32 becomes infinite and a signalling NaN a quiet one: no points.
+    with np.errstate(over='ignore', invalid='ignore'):
         for column, name in enumerate(_LIDAR_FIELDS):
             if name in names:
                 points[:, column] = cloud[name]
