@@ -73,7 +73,7 @@ class LoadedNetwork:
         if entry is not None and entry.bundled:
             logger.warning(
                 'weights %s: a small demonstration model, trained on a synthetic world: its '
-                'depth is rough and its motion a guess, best with an input_size of 182 on wide '
+                'depth and motion are rough, best with an input_size of 182 on wide '
                 'images (98 to 140 on 4:3); for the published network run '
                 "'gemdepth-ros weights get gemdepth-vitl'",
                 entry.name,
