@@ -182,12 +182,13 @@ def run_node(network_ms: float) -> int:
     from stub_network import StubNetwork
 
     from gemdepth_ros.pipeline import DepthPipeline
+    from gemdepth_ros.pipeline.known_weights import fitted_to_weights
     from gemdepth_ros.ros.main import main as node_main
 
     arguments = [a for n, v in PARAMETERS.items() for a in ('-p', f'{n}:={str(v).lower()}')]
     return node_main(
         ['soak_node', '--ros-args', *arguments],
-        lambda c: DepthPipeline(c, StubNetwork(network_ms / 1e3)),
+        lambda c: DepthPipeline(fitted_to_weights(c), StubNetwork(network_ms / 1e3)),
     )
 
 
