@@ -44,7 +44,9 @@ def report_words(bag: str, output: str, rate: float, nodes: list[CameraNode]) ->
     words += ['--play-rate', str(rate), '--topic', node.image_topic]
     for name, value in pipeline_settings(node).items():
         if name in OPTIONS:
-            words += [OPTIONS[name], str(value) if value != '' else NO_WEIGHTS]
+            if name == 'network.weights':
+                value = value or NO_WEIGHTS
+            words += [OPTIONS[name], str(value)] if value != '' else []
         elif name.startswith(SECTIONS):
             text = str(value).lower() if isinstance(value, bool) else str(value)
             words += ['--set', f'{name}={text}']

@@ -45,11 +45,12 @@ class OdometryInput:
             camera_frame: its optical frame.
         """
         samples, problem, newest = [], '', None
+        places: dict[str, Float64Array | None] = {}  # one search a frame, not one a message
         for newest, message in messages:
             if abs(newest - stamp_ns) > self._max_age_s * 1e9:
                 continue
             try:
-                samples.append(self._sample(message, camera_frame))
+                samples.append(self._sample(message, camera_frame, places))
             except SensorError as error:
                 problem = str(error)
         if newest is not None and not samples and not problem:
@@ -61,11 +62,15 @@ class OdometryInput:
         lines = (problem, self._unplaced(camera_frame))
         return tuple(samples), '; '.join(line for line in lines if line)
 
-    def _sample(self, message: Any, camera_frame: str) -> OdometrySample:
+    def _sample(
+        self, message: Any, camera_frame: str, places: dict[str, Float64Array | None]
+    ) -> OdometrySample:
         if message.header.frame_id == self._own_frame:
             raise SensorError(f"this is the node's own motion ({self._own_frame})")
-        self._child_frame = message.child_frame_id
-        return odometry_sample(message, self._base_from_camera(camera_frame))
+        child = self._child_frame = message.child_frame_id
+        if child not in places:
+            places[child] = self._base_from_camera(camera_frame)
+        return odometry_sample(message, places[child])
 
     def _base_from_camera(self, camera_frame: str) -> Float64Array | None:
         return self._frames.between(self._child_frame or self._base_frame, camera_frame)

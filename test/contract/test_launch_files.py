@@ -278,6 +278,10 @@ def test_the_report_runs_with_the_settings_of_the_node() -> None:
     assert 'grounding.ground_plane.enabled=true' in words
     assert 'products.cloud_decimation=4' in words  # the profile's, after driving.yaml's 2
     assert report_words('in.mcap', 'out', 1.0, [node, node]) == []
+    node.parameters.update({'network.weights': '', 'network.device': ''})
+    words = report_words('in.mcap', 'out', 1.0, [node])
+    assert words[words.index('--weights') + 1] == 'none'
+    assert '--device' not in words
 
 
 def test_driving_sets_the_transport_profile(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,3 +94,17 @@ def test_two_faults_are_one_line():
     samples, line = read(StaticFrames(), turning(), at_ns=60 * SECOND)
     assert not samples
     assert line == 'the newest message is 59.00 s away from the image (limit 2.0 s)'
+
+
+def test_the_tree_is_searched_once_a_frame_not_once_a_message(monkeypatch):
+    frames = tree(transform('base_link', 'camera', (2.0, 0.0, 0.0)))
+    searches = []
+    search = frames.between
+    monkeypatch.setattr(frames, 'between', lambda *names: searches.append(names) or search(*names))
+    messages = [(stamp, turning(stamp)) for stamp in range(SECOND, SECOND + 40)]
+    samples, problem = OdometryInput(frames, 'base_link', 'own', 1.0).read(
+        messages, SECOND, 'camera'
+    )
+    assert (len(samples), problem) == (40, '')
+    assert len(searches) <= 2  # the place, and whether there is one
+    assert all(sample.base_from_camera is samples[0].base_from_camera for sample in samples)

@@ -17,7 +17,7 @@ from gemdepth_ros.cli.evaluation.settings import EvaluationSettings
 from gemdepth_ros.cli.evaluation.source import SourceFrame
 from gemdepth_ros.errors import ConfigError
 from gemdepth_ros.evaluation.result import SystemFacts
-from gemdepth_ros.hub import CATALOGUE, locate, read_record, sha256_of
+from gemdepth_ros.hub import locate, read_record, sha256_of
 from gemdepth_ros.inference import WindowConfig, WindowedPredictor
 from gemdepth_ros.inference.device import choose_placement
 from gemdepth_ros.interfaces import (
@@ -149,7 +149,7 @@ class OfflinePredictor:
         window = WindowConfig.preset(settings.window)
         place = choose_placement(settings.device, pipeline_config(settings).network.dtype)
         weights = locate(settings.weights) if settings.weights else None
-        model = build_network(_preset(settings), weights, place.device, place.dtype)
+        model = build_network(settings.preset, weights, place.device, place.dtype)
         self._windows = WindowedPredictor(model, window)
         record = read_record(weights) if weights else None
         digest = record.sha256 if record else sha256_of(weights) if weights else ''
@@ -222,11 +222,6 @@ def _of_output(output: PipelineOutput) -> Prediction:
         output.processing_ms,
         output,
     )
-
-
-def _preset(settings: EvaluationSettings) -> str:
-    entry = CATALOGUE.get(settings.weights)
-    return entry.preset if entry and settings.preset == 'auto' else settings.preset
 
 
 def _camera(matrix: Float64Array, shape: tuple[int, ...]) -> PinholeIntrinsics:
