@@ -19,6 +19,7 @@ import numpy as np
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 
+from gemdepth_ros.geometry.point_cloud import coloured_points
 from gemdepth_ros.interfaces import OrganizedCloud, PinholeIntrinsics, UInt8Array
 from gemdepth_ros.ros import conversions
 
@@ -31,10 +32,9 @@ def cases(height: int, width: int) -> dict[str, Case]:
     random = np.random.default_rng(0)
     rgb = random.integers(0, 256, (height, width, 3), np.uint8)
     depth = random.uniform(1, 80, (height, width)).astype(np.float32)
-    cloud = OrganizedCloud(random.normal(size=(height, width, 3)).astype(np.float32), rgb, True)
-    half = OrganizedCloud(
-        np.ascontiguousarray(cloud.xyz[::2, ::2]), np.ascontiguousarray(rgb[::2, ::2]), True
-    )
+    xyz = random.normal(size=(height, width, 3)).astype(np.float32)
+    cloud = OrganizedCloud(coloured_points(xyz, rgb), True)
+    half = OrganizedCloud(coloured_points(xyz[::2, ::2], rgb[::2, ::2]), True)
     camera = PinholeIntrinsics(width, height, 721.5, 721.5, 609.6, 172.9)
     reading: dict[str, Case] = {
         f'read {encoding}': _reader(encoding, rgb)

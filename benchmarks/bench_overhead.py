@@ -25,6 +25,7 @@ import rclpy
 import torch
 from sensor_msgs.msg import Image, PointCloud2
 
+from gemdepth_ros.geometry.point_cloud import coloured_points
 from gemdepth_ros.inference.preprocessing import network_size, preprocess
 from gemdepth_ros.interfaces import GroundingState, OrganizedCloud, PinholeIntrinsics
 from gemdepth_ros.pipeline.config import ProductsConfig
@@ -59,7 +60,7 @@ def stages(node: Any, height: int, width: int) -> dict[str, Case]:
 
     depth_m = depth(filtered=True)
     xyz = random.normal(size=(-(-height // 2), -(-width // 2), 3)).astype(np.float32)
-    cloud = OrganizedCloud(xyz, np.ascontiguousarray(rgb[::2, ::2]), metric=True)
+    cloud = OrganizedCloud(coloured_points(xyz, rgb[::2, ::2]), metric=True)
     depth_topic, cloud_topic = (
         publisher(node, Image, 'depth'),
         publisher(node, PointCloud2, 'points'),

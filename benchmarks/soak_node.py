@@ -1,6 +1,7 @@
 """The node for ten minutes at 10 Hz of 1242x375: memory, frames accounted for, own overhead.
 
     python benchmarks/soak_node.py [--seconds 600] [--rate 10] [--size 375 1242] [--json PATH]
+    python benchmarks/soak_node.py --outputs depth/image_rect
     python benchmarks/soak_node.py --seconds 30 --rate 60 --network-ms 300
 
 The node runs in a process of its own with everything but the network: decoding, preprocessing,
@@ -9,9 +10,11 @@ the network and answers at once, so the latency in ~/status is the node's own ov
 --network-ms it takes that time, as when images come faster than it works; the overhead is the
 latency without it and, in that case, without the one frame that an image may wait. The exit code
 is 1 when a limit is exceeded: memory +2 %, a frame that is unaccounted for, overhead p99 15 ms.
-Memory counts from one minute after the start (or a third of the run): until then the allocator
-finds its size. It needs a sourced ROS 2 and `FASTRTPS_DEFAULT_PROFILES_FILE` as scripts/env.sh
-sets it.
+What nobody listens to costs nothing: --outputs says what is heard. control_p50_ms and
+control_p99_ms are what the machine makes of plain arithmetic of about 12 ms at the same rate,
+before the node starts: what it adds to that it adds to the node. Memory counts from one minute
+after the start (or a third of the run): until then the allocator finds its size. It needs a
+sourced ROS 2 and `FASTRTPS_DEFAULT_PROFILES_FILE` as scripts/env.sh sets it.
 """
 
 from __future__ import annotations
@@ -41,6 +44,7 @@ from gemdepth_ros.ros.conversions import camera_info_message, image_message
 
 MEMORY_GROWTH, OVERHEAD_MS = 0.02, 15.0
 START_S = 120.0  # until the node answers, on a busy machine
+CONTROL_MS, CONTROL_ROUNDS = 12.0, 100  # about what the node takes for a frame
 SETTLE_S = 60  # until the allocator has found its size; memory is noted once a second
 PARAMETERS = {
     'grounding.manual.enabled': True,
@@ -60,18 +64,27 @@ OUTPUTS = {
 
 
 class Rig(Node):
-    """The camera, and who listens to the outputs."""
+    """The camera, and who listens to the outputs.
 
-    def __init__(self, size: tuple[int, int]) -> None:
+    Args:
+        size: (height, width) of the images [px].
+        outputs: topics to listen to.
+    """
+
+    def __init__(self, size: tuple[int, int], outputs: list[str]) -> None:
         super().__init__('soak_rig')
         reliable = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
         self.images = self.create_publisher(Image, 'image', reliable)
         self.infos = self.create_publisher(CameraInfo, 'camera_info', reliable)
         self.statuses: list[Any] = []
-        self.heard = dict.fromkeys(OUTPUTS, 0)
+        self.heard = dict.fromkeys(outputs, 0)
         self.create_subscription(Status, '/depth_node/status', self._on_status, 50)
-        for topic, kind in OUTPUTS.items():
-            self.create_subscription(kind, f'/depth_node/{topic}', self._counter(topic), 5)
+        for topic in outputs:
+            kind = OUTPUTS[topic]
+            # Raw: they are counted, and what a listener makes of them is not the node's work.
+            self.create_subscription(
+                kind, f'/depth_node/{topic}', self._counter(topic), 5, raw=True
+            )
         height, width = size
         self._camera = PinholeIntrinsics(width, height, 721.5, 721.5, width / 2, height / 2)
         texture = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
@@ -111,7 +124,7 @@ def resident_kib(pid: int) -> int:
 def drive(rig: Rig, child: subprocess.Popen[bytes], seconds: float, rate_hz: float) -> list[int]:
     """Send images for some time; return the node's memory over it [KiB]."""
     wait(lambda: rig.images.get_subscription_count() > 0, START_S)
-    wait(lambda: rig.count_publishers('/depth_node/points') > 0, START_S)
+    wait(lambda: all(rig.count_publishers(f'/depth_node/{t}') for t in rig.heard), START_S)
     time.sleep(2)  # the outputs find their listener
     memory, next_s = [], time.monotonic()
     for number in range(round(seconds * rate_hz)):
@@ -123,6 +136,25 @@ def drive(rig: Rig, child: subprocess.Popen[bytes], seconds: float, rate_hz: flo
     sent = round(seconds * rate_hz)
     wait(lambda: rig.newest.frames_received >= sent and not rig.newest.frames_pending, 30)
     return memory
+
+
+def control(rate_hz: float) -> list[float]:
+    """Return how long the same arithmetic takes each time, at this rate [ms]."""
+    values = np.ones((48, 1242), np.float32)
+    result = np.empty_like(values)
+
+    def work(rounds: int) -> float:
+        started = time.perf_counter()
+        for _ in range(rounds):
+            np.divide(values, 3.0, out=result)
+        return (time.perf_counter() - started) * 1e3
+
+    rounds = round(1000 * CONTROL_MS / min(work(1000) for _ in range(5)))
+    times = []
+    for _ in range(CONTROL_ROUNDS):
+        time.sleep(1 / rate_hz)
+        times.append(work(rounds))
+    return times
 
 
 def wait(condition: Any, timeout_s: float) -> None:
@@ -198,14 +230,16 @@ def main() -> int:
     parser.add_argument('--seconds', type=float, default=600.0)
     parser.add_argument('--rate', type=float, default=10.0, help='images per second')
     parser.add_argument('--size', type=int, nargs=2, default=(375, 1242), metavar=('H', 'W'))
+    parser.add_argument('--outputs', nargs='+', choices=OUTPUTS, default=list(OUTPUTS))
     parser.add_argument('--network-ms', type=float, default=0.0, help='what the network takes')
     parser.add_argument('--json', type=Path, help='write the figures to this file')
     parser.add_argument('--node', action='store_true', help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.node:
         return run_node(options.network_ms)
+    machine = np.percentile(control(options.rate), (50, 99))
     rclpy.init()
-    rig = Rig(tuple(options.size))
+    rig = Rig(tuple(options.size), options.outputs)
     executor = SingleThreadedExecutor()
     executor.add_node(rig)
     stop = threading.Event()
@@ -224,6 +258,7 @@ def main() -> int:
     foreign_ms = options.network_ms + (frame_ms if overloaded else 0.0)
     sent = math.floor(options.seconds * options.rate + 0.5)
     figures = verdict(rig, memory, sent, foreign_ms)
+    figures['control_p50_ms'], figures['control_p99_ms'] = np.round(machine, 2).tolist()
     rclpy.try_shutdown()
     print(json.dumps(figures, indent=1))
     if options.json:

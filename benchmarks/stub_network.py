@@ -25,6 +25,7 @@ class StubSession:
         self.backend, self.backend_fault = 'stub', ''
         self.previous: VideoFrame | None = None
         self.stamps: list[int] = []
+        self.rows: torch.Tensor | None = None  # what it answers; made once, the node is measured
 
     def reset(self, reason: ResetReason = ResetReason.REQUEST) -> None:
         """Forget everything."""
@@ -66,12 +67,14 @@ class StubNetwork:
         if self._seconds:
             time.sleep(self._seconds)
         session.stamps = [*session.stamps, frame.stamp_ns][-session.config.window :]
-        rows = torch.linspace(2.0, 100.0, height)[:, None].expand(height, width).contiguous()
+        if session.rows is None or session.rows.shape != (height, width):
+            session.rows = torch.linspace(2.0, 100.0, height)[:, None].expand(height, width)
+            session.rows = session.rows.contiguous()
         pose = np.eye(4)
         pose[2, 3] = frame.stamp_ns * 1e-8 % 1e6
         return StreamOutput(
             stamp_ns=frame.stamp_ns,
-            disparity_HW=rows,
+            disparity_HW=session.rows,
             session_from_camera=pose,
             position_std=0.01,
             rotation_std=0.001,
@@ -89,7 +92,7 @@ class StubNetwork:
 
 
 def _window(stamps: list[int], newest: np.ndarray) -> WindowPoses:
-    poses = np.stack([np.eye(4)] * len(stamps))
+    poses = np.tile(np.eye(4), (len(stamps), 1, 1))
     poses[:, 2, 3] = [(stamp - stamps[0]) * 1e-8 for stamp in stamps]
     reference = newest.copy()
     reference[2, 3] -= poses[-1, 2, 3]

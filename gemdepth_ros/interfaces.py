@@ -217,17 +217,26 @@ class OrganizedCloud:
     """A point cloud that keeps the image's rows and columns.
 
     Attributes:
-        xyz: float32 [h, w, 3] in the camera's optical frame; NaN where there is no point.
-        rgb: uint8 [h, w, 3].
+        points: float32 [h, w, 4]: x, y and z in the camera's optical frame, NaN where there is no
+            point; and the colour, whose bits are 0x00RRGGBB, as PCL and RViz read it.
         metric: whether coordinates are metres.
         normals: float32 [h, w, 3], unit vectors towards the camera in the optical frame, NaN
             where unknown; None when nobody wants them.
     """
 
-    xyz: Float32Array
-    rgb: UInt8Array
+    points: Float32Array
     metric: bool
     normals: Float32Array | None = None
+
+    @property
+    def xyz(self) -> Float32Array:
+        """Coordinates, float32 [h, w, 3]."""
+        return self.points[..., :3]
+
+    @property
+    def rgb(self) -> UInt8Array:
+        """Colours, uint8 [h, w, 3]."""
+        return np.ascontiguousarray(self.points[..., 3:].view(np.uint8)[..., 2::-1])
 
 
 @dataclass(frozen=True)

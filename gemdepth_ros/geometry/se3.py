@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.linalg import polar
 from scipy.spatial.transform import Rotation
 
 from gemdepth_ros.interfaces import Float64Array
@@ -34,7 +35,7 @@ def quaternion_xyzw(matrix: Float64Array) -> Float64Array:
 
 def orthonormal(rotation: Float64Array) -> Float64Array:
     """Return the rotation [3, 3] nearest to a matrix that rounding has bent a little."""
-    matrix: Float64Array = Rotation.from_matrix(rotation).as_matrix()
+    matrix: Float64Array = polar(rotation)[0]
     return matrix
 
 

@@ -18,7 +18,8 @@ from gemdepth_ros.interfaces import Float32Array, Float64Array, PinholeIntrinsic
 from gemdepth_ros.pipeline.products_config import CostmapClouds
 
 BoolArray = npt.NDArray[np.bool_]
-_NEIGHBOURS = tuple((r, c) for r in (-1, 0, 1) for c in (-1, 0, 1) if (r, c) != (0, 0))
+Places = tuple[slice, slice]
+_NEIGHBOURS = ((0, 1), (1, -1), (1, 0), (1, 1))  # (row, column); the others are their opposites
 
 
 def points_mark(
@@ -49,8 +50,9 @@ def points_mark(
     with np.errstate(invalid='ignore'):
         distance = depth * _lengths(camera, depth_m.shape, step)
         kept = (distance >= config.min_range_m) & (distance <= config.max_range_m)
-        height = _heights(depth, rays, base_from_camera)
-        kept &= (height >= config.min_height_m) & (height <= config.max_height_m)
+        above, origin = _above_camera(depth, camera, depth_m.shape, step, base_from_camera)
+        kept &= above >= config.min_height_m - origin
+        kept &= above <= config.max_height_m - origin
         if std_m is not None and config.max_relative_std < np.inf:
             kept &= _picked(std_m, step) <= config.max_relative_std * depth
     if config.min_neighbours:
@@ -86,7 +88,8 @@ def points_clear(
     lengths = _lengths(camera, depth_m.shape, step)
     with np.errstate(invalid='ignore'):
         distance = depth * lengths
-        obstacle = _heights(depth, rays, base_from_camera) >= config.min_height_m
+        above, origin = _above_camera(depth, camera, depth_m.shape, step, base_from_camera)
+        obstacle = above >= config.min_height_m - origin
         margin = np.full_like(depth, config.clear_margin_m)
         if std_m is not None:
             stated = config.clear_margin_std * _picked(std_m, step) * lengths
@@ -128,16 +131,27 @@ def _lengths(camera: PinholeIntrinsics, shape: tuple[int, ...], step: int) -> Fl
     return lengths
 
 
-def _heights(
+def _above_camera(
     depth: Float32Array,
-    rays: tuple[Float32Array, Float32Array],
+    camera: PinholeIntrinsics,
+    shape: tuple[int, ...],
+    step: int,
     base_from_camera: Float64Array,
+) -> tuple[Float32Array, np.float32]:
+    """How far each point is above the camera, and the camera above the base's origin [m]."""
+    along_x, along_y, along_z, origin = base_from_camera[2].astype(np.float32).tolist()
+    return depth * _rises(camera, shape, step, (along_x, along_y, along_z)), np.float32(origin)
+
+
+@functools.lru_cache(maxsize=8)
+def _rises(
+    camera: PinholeIntrinsics, shape: tuple[int, ...], step: int, up: tuple[float, float, float]
 ) -> Float32Array:
-    """Height of each point in the base frame [m]."""
-    x, y = rays
-    along_x, along_y, along_z, origin = base_from_camera[2].astype(np.float32)
-    heights: Float32Array = depth * (x * along_x + (y * along_y + along_z)[:, None]) + origin
-    return heights
+    """What the rays rise along ``up`` [h, w] per metre of depth: the same while nothing turns."""
+    x, y = _rays(camera, shape, step)
+    along_x, along_y, along_z = (np.float32(part) for part in up)
+    rises: Float32Array = x * along_x + (y * along_y + along_z)[:, None]
+    return rises
 
 
 def _supported(depth: Float32Array, kept: BoolArray, config: CostmapClouds) -> BoolArray:
@@ -156,17 +170,28 @@ def _alike_neighbours(depth: Float32Array, kept: BoolArray, distance: float) -> 
     height, width = depth.shape
     padded = np.full((height + 2, width + 2), np.inf, np.float32)
     padded[1:-1, 1:-1][kept] = depth[kept]
-    here = padded[1:-1, 1:-1].copy()
-    limit = np.where(kept, np.float32(distance) * here, np.float32(0))
-    count = np.zeros(depth.shape, np.uint8)
-    change, alike = np.empty_like(here), np.empty(depth.shape, bool)
+    limit = np.zeros_like(padded)
+    np.multiply(padded[1:-1, 1:-1], np.float32(distance), out=limit[1:-1, 1:-1], where=kept)
+    count = np.zeros(padded.shape, np.uint8)
+    change, alike = np.empty(padded.size, np.float32), np.empty(padded.size, bool)
     with np.errstate(invalid='ignore'):
         for row, column in _NEIGHBOURS:
-            there = padded[1 + row : 1 + row + height, 1 + column : 1 + column + width]
-            np.abs(np.subtract(there, here, out=change), out=change)
-            np.less(change, limit, out=alike)
-            np.add(count, alike.view(np.uint8), out=count)
-    return count
+            there, here = _pair(row, column)
+            size = padded[here].shape
+            difference = change[: size[0] * size[1]].reshape(size)
+            near = alike[: size[0] * size[1]].reshape(size)
+            np.abs(np.subtract(padded[there], padded[here], out=difference), out=difference)
+            for side in (here, there):
+                np.less(difference, limit[side], out=near)
+                np.add(count[side], near.view(np.uint8), out=count[side])
+    return count[1:-1, 1:-1]
+
+
+def _pair(row: int, column: int) -> tuple[Places, Places]:
+    """The places of an array that have a neighbour so far away in it: the neighbours, and they."""
+    columns = slice(max(column, 0), min(column, 0) or None)
+    others = slice(max(-column, 0), min(-column, 0) or None)
+    return (slice(row, None), columns), (slice(None, -row or None), others)
 
 
 def _thinned(places: npt.NDArray[np.intp], largest: int) -> npt.NDArray[np.intp]:
@@ -183,8 +208,9 @@ def _points(
 ) -> Float32Array:
     """Points [N, 3] of depths [N] at flat places of the picked image."""
     x, y = rays
+    rows = places // x.size
     points = np.empty((places.size, 3), np.float32)
-    points[:, 0] = x[places % x.size] * depth
-    points[:, 1] = y[places // x.size] * depth
+    points[:, 0] = x[places - rows * x.size] * depth
+    points[:, 1] = y[rows] * depth
     points[:, 2] = depth
     return points

@@ -50,9 +50,9 @@ def filtered_metric_depth(
             hidden = _mixtures(inverse, inner, camera, config)
             strip, out = inverse[inner], depth[first:last]
             np.divide(np.float32(1), strip, out=out)
-            np.putmask(out, strip <= far, np.inf)
+            np.copyto(out, np.float32(np.inf), where=strip <= far)
             hidden |= out < near
-            np.putmask(out, hidden, np.nan)
+            np.copyto(out, np.float32(np.nan), where=hidden)
     return depth
 
 

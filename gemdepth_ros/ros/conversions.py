@@ -7,11 +7,11 @@ costs a hundred times as much.
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Sequence
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from builtin_interfaces.msg import Time
@@ -137,14 +137,7 @@ def cloud_message(cloud: OrganizedCloud, stamp_ns: int, frame_id: str) -> Any:
 
     A cloud with normals has normal_x, normal_y and normal_z behind them, 28 bytes per point.
     """
-    height, width = cloud.xyz.shape[:2]
-    # OpenCV widens rows of 3 to rows of 4 several times faster than numpy's assignment.
-    points = cv2.cvtColor(np.ascontiguousarray(cloud.xyz, np.float32), cv2.COLOR_RGB2RGBA)
-    bgra = cv2.cvtColor(np.ascontiguousarray(cloud.rgb), cv2.COLOR_RGB2BGRA)
-    # The bits 0x00RRGGBB in a float, as PCL and RViz read it; written as an integer, because a
-    # float copy may change bits that happen to spell a NaN.
-    packed = bgra.view('<u4')[..., 0] & 0x00FFFFFF
-    points.view(np.uint32)[..., 3] = packed
+    points, (height, width) = np.ascontiguousarray(cloud.points), cloud.points.shape[:2]
     fields = FIELDS_OF_CLOUD
     if cloud.normals is not None:
         fields += FIELDS_OF_NORMAL
@@ -175,14 +168,20 @@ def _empty_cloud(
 ) -> Any:
     """A PointCloud2 of ``size`` (height, width) with float32 fields and no data."""
     message = PointCloud2(header=header(stamp_ns, frame_id), height=size[0], width=size[1])
-    message.fields = [
-        PointField(name=name, offset=4 * i, datatype=PointField.FLOAT32, count=1)
-        for i, name in enumerate(names)
-    ]
+    message.fields = list(_fields(names))
     message.point_step = 4 * len(names)
     message.row_step = message.point_step * size[1]
     message.is_bigendian = _BIG_ENDIAN_HERE
     return message
+
+
+@functools.lru_cache(maxsize=8)
+def _fields(names: tuple[str, ...]) -> tuple[Any, ...]:
+    """Fields of float32, shared by all messages that have them."""
+    return tuple(
+        PointField(name=name, offset=4 * i, datatype=PointField.FLOAT32, count=1)
+        for i, name in enumerate(names)
+    )
 
 
 def fill_vector(vector: Any, xyz: npt.NDArray[np.floating[Any]]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from typing import Any
 
 from rclpy.node import Node
@@ -25,22 +25,20 @@ class FrameGuard:
 
     def __init__(self) -> None:
         self._seen: dict[str, str] = {}  # child -> parent, published by others
-        self._own: deque[tuple[str, int]] = deque(maxlen=OWN_STAMPS)
-        self._children: set[str] = set()  # names in _own: most of /tf is not worth a search
+        self._own: OrderedDict[tuple[str, int], None] = OrderedDict()  # the oldest first
 
     def publishing(self, message: Any) -> None:
         """Note a TFMessage that is about to be published."""
         for entry in message.transforms:
-            child = plain(entry.child_frame_id)
-            self._children.add(child)
-            self._own.append((child, stamp_to_ns(entry.header.stamp)))
+            self._own[plain(entry.child_frame_id), stamp_to_ns(entry.header.stamp)] = None
+        while len(self._own) > OWN_STAMPS:
+            self._own.popitem(last=False)
 
     def heard(self, message: Any) -> None:
         """Note a TFMessage from /tf or /tf_static."""
         for entry in message.transforms:
             child = plain(entry.child_frame_id)
-            ours = child in self._children
-            if ours and (child, stamp_to_ns(entry.header.stamp)) in self._own:
+            if (child, stamp_to_ns(entry.header.stamp)) in self._own:
                 continue
             if child in self._seen or len(self._seen) < MAX_SEEN:
                 self._seen[child] = plain(entry.header.frame_id)

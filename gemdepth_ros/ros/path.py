@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Path
 
 from gemdepth_ros.interfaces import Float64Array
-from gemdepth_ros.ros.conversions import fill_rotation, fill_vector, header
+from gemdepth_ros.ros.conversions import fill_rotations, fill_vector, header
+
+BATCH = 16  # poses whose rotations are converted by one call, which costs as much as for one
 
 
 class PathBuilder:
@@ -29,6 +32,7 @@ class PathBuilder:
         self._capacity = capacity
         self._period_ns = round(period_s * 1e9)
         self._poses: list[Any] = []
+        self._unturned: list[Float64Array] = []  # rotations of the newest poses
         self._newest_ns = 0
         self._sent_ns: int | None = None
 
@@ -40,16 +44,20 @@ class PathBuilder:
         if self._poses and stamp_ns <= self._newest_ns:
             self.forget()
         if len(self._poses) >= self._capacity:
+            self._turn()
             self._poses = self._poses[::2]
         self._newest_ns = stamp_ns
         pose = PoseStamped(header=header(stamp_ns, self._odom_frame))
         fill_vector(pose.pose.position, odom_from_child[:3, 3])
-        fill_rotation(pose.pose.orientation, odom_from_child[:3, :3])
         self._poses.append(pose)
+        self._unturned.append(odom_from_child[:3, :3].copy())
+        if len(self._unturned) >= BATCH:
+            self._turn()
 
     def forget(self) -> None:
         """Begin a new path."""
         self._poses.clear()
+        self._unturned.clear()
         self._sent_ns = None
 
     def message(self) -> Any | None:
@@ -58,4 +66,12 @@ class PathBuilder:
         if not self._poses or (sent is not None and self._newest_ns - sent < self._period_ns):
             return None
         self._sent_ns = self._newest_ns
+        self._turn()
         return Path(header=header(self._newest_ns, self._odom_frame), poses=list(self._poses))
+
+    def _turn(self) -> None:
+        """Write the rotations that are still missing."""
+        if self._unturned:
+            newest = self._poses[-len(self._unturned) :]
+            fill_rotations([pose.pose.orientation for pose in newest], np.stack(self._unturned))
+            self._unturned.clear()

@@ -143,9 +143,8 @@ def base_transform_message(
 
 def _transforms(stamp_ns: int, parent: str, poses: Mapping[str, Float64Array]) -> Any:
     """Return the TFMessage of the poses of children, by their names."""
-    entries = [
-        TransformStamped(header=header(stamp_ns, parent), child_frame_id=child) for child in poses
-    ]
+    shared = header(stamp_ns, parent)  # a message object costs more than what is in it
+    entries = [TransformStamped(header=shared, child_frame_id=child) for child in poses]
     for entry, pose in zip(entries, poses.values(), strict=True):
         fill_vector(entry.transform.translation, pose[:3, 3])
     turns = [entry.transform.rotation for entry in entries]

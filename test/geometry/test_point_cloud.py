@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gemdepth_ros.geometry.point_cloud import organized_cloud, unproject
-from gemdepth_ros.interfaces import Float32Array, PinholeIntrinsics
+from gemdepth_ros.geometry.point_cloud import coloured_points, organized_cloud, unproject
+from gemdepth_ros.interfaces import Float32Array, OrganizedCloud, PinholeIntrinsics
 
 CAMERA = PinholeIntrinsics(40, 30, 35.0, 33.0, 19.2, 14.7)
 
@@ -62,3 +62,17 @@ def test_a_decimated_cloud_is_a_part_of_the_full_one(decimation: int) -> None:
     assert cloud.metric
     assert (cloud.xyz.dtype, cloud.rgb.dtype) == (np.float32, np.uint8)
     assert cloud.rgb.flags.c_contiguous
+
+
+def test_points_keep_coordinates_and_colours_bit_by_bit() -> None:
+    random = np.random.default_rng(2)
+    xyz = random.integers(0, 2**32, (5, 7, 3), dtype=np.uint32).view(np.float32)  # NaNs, too
+    rgb = random.integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    cloud = OrganizedCloud(coloured_points(xyz, rgb), metric=True)
+    np.testing.assert_array_equal(
+        np.ascontiguousarray(cloud.xyz).view(np.uint32), xyz.view(np.uint32)
+    )
+    np.testing.assert_array_equal(cloud.rgb, rgb)
+    red, green, blue = np.moveaxis(rgb.astype(np.uint32), -1, 0)
+    packed = np.ascontiguousarray(cloud.points[..., 3]).view(np.uint32)
+    np.testing.assert_array_equal(packed, red << 16 | green << 8 | blue)

@@ -15,7 +15,7 @@ from product_scenes import BASE_FROM_CAMERA, CAMERA, CAMERA_HEIGHT_M, Wall, scen
 
 from gemdepth_ros.errors import ConfigError
 from gemdepth_ros.interfaces import Float32Array, Float64Array, PinholeIntrinsics
-from gemdepth_ros.pipeline.clouds import points_clear, points_mark
+from gemdepth_ros.pipeline.clouds import _alike_neighbours, points_clear, points_mark
 from gemdepth_ros.pipeline.products_config import CostmapClouds, EdgeFilter
 from gemdepth_ros.pipeline.surfaces import flying_pixels
 
@@ -305,3 +305,19 @@ def test_empty_and_tiny_maps_give_empty_clouds() -> None:
 def test_impossible_clouds_are_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         CostmapClouds(**arguments)
+
+
+@pytest.mark.parametrize('shape', [(1, 1), (1, 6), (6, 1), (2, 2), (30, 40)])
+def test_neighbours_are_counted_as_one_would_by_hand(shape: tuple[int, int]) -> None:
+    random = np.random.default_rng(shape[0])
+    depth = random.uniform(5, 5.6, shape).astype(np.float32)
+    kept = random.random(shape) < 0.8
+    depth[random.random(shape) < 0.2] = np.nan
+    kept &= np.isfinite(depth)
+    expected = np.zeros(shape, int)
+    for row, column in np.ndindex(*shape):
+        around = depth[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
+        alike = np.abs(around - depth[row, column]) < np.float32(0.05) * depth[row, column]
+        alike &= kept[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
+        expected[row, column] = (alike.sum() - 1) if kept[row, column] else 0
+    np.testing.assert_array_equal(_alike_neighbours(depth, kept, 0.05), expected)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gemdepth_ros.errors import InferenceError
+from gemdepth_ros.geometry.point_cloud import coloured_points
 from gemdepth_ros.interfaces import (
     EgoMotion,
     GroundingState,
@@ -175,4 +176,4 @@ def _cloud(depth, frame, step, metric):
     depth = depth[::step, ::step]
     rows, columns = np.indices(depth.shape, np.float32)
     xyz = np.stack([columns * depth, rows * depth, depth], axis=-1)
-    return OrganizedCloud(xyz, np.ascontiguousarray(frame.image_rgb[::step, ::step]), metric)
+    return OrganizedCloud(coloured_points(xyz, frame.image_rgb[::step, ::step]), metric)

@@ -20,6 +20,7 @@ from scipy.spatial.transform import Rotation  # noqa: E402
 from sensor_msgs.msg import CompressedImage, PointCloud2  # noqa: E402
 
 from gemdepth_ros.errors import ImageError  # noqa: E402
+from gemdepth_ros.geometry.point_cloud import coloured_points  # noqa: E402
 from gemdepth_ros.interfaces import OrganizedCloud, PinholeIntrinsics, WindowPoses  # noqa: E402
 from gemdepth_ros.ros import conversions  # noqa: E402
 
@@ -122,7 +123,9 @@ def test_cloud_is_organised_with_packed_colours_and_nan_holes(height, width, see
     xyz = random.normal(size=(height, width, 3)).astype(np.float32)
     xyz[random.random((height, width)) < 0.3] = np.nan
     rgb = random.integers(0, 256, (height, width, 3), np.uint8)
-    message = conversions.cloud_message(OrganizedCloud(xyz, rgb, True), STAMP_NS, 'cam')
+    message = conversions.cloud_message(
+        OrganizedCloud(coloured_points(xyz, rgb), True), STAMP_NS, 'cam'
+    )
     assert (message.height, message.width) == (height, width)
     assert message.row_step == message.point_step * width
     assert len(message.data) == message.row_step * height
@@ -138,7 +141,7 @@ def test_cloud_from_views_of_another_layout():
     xyz = np.arange(36.0).reshape(3, 3, 4)[..., :3]  # float64, not contiguous
     rgb = np.arange(36, dtype=np.uint8).reshape(3, 3, 4)[..., 1:]
     points, packed = read_cloud(
-        conversions.cloud_message(OrganizedCloud(xyz, rgb, True), 0, 'cam')
+        conversions.cloud_message(OrganizedCloud(coloured_points(xyz, rgb), True), 0, 'cam')
     )
     np.testing.assert_array_equal(points, xyz)
     assert (packed[0, 0] >> 16, packed[0, 0] & 255) == (1, 3)

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.ros
 from geometry_msgs.msg import Point, Quaternion  # noqa: E402
 from sensor_msgs.msg import PointCloud2, PointField  # noqa: E402
 
+from gemdepth_ros.geometry.point_cloud import coloured_points  # noqa: E402
 from gemdepth_ros.interfaces import OrganizedCloud  # noqa: E402
 from gemdepth_ros.ros import conversions, point_clouds, rotations  # noqa: E402
 from gemdepth_ros.ros.distribution import installed  # noqa: E402
@@ -172,7 +173,9 @@ def test_our_clouds_are_those_of_sensor_msgs_py():
     assert ours == theirs
     normals = XYZ.reshape(4, 3, 3)
     rgb = RANDOM.integers(0, 256, (4, 3, 3), np.uint8)
-    ours = conversions.cloud_message(OrganizedCloud(normals, rgb, True, normals=normals), 5, 'cam')
+    ours = conversions.cloud_message(
+        OrganizedCloud(coloured_points(normals, rgb), True, normals), 5, 'cam'
+    )
     found = library.read_points(ours)
     np.testing.assert_array_equal(of(found), XYZ)
     for axis in 'xyz':

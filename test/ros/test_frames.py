@@ -13,7 +13,7 @@ from geometry_msgs.msg import TransformStamped  # noqa: E402
 from tf2_msgs.msg import TFMessage  # noqa: E402
 
 from gemdepth_ros.ros.conversions import fill_rotation, fill_vector, header  # noqa: E402
-from gemdepth_ros.ros.frame_listener import FrameGuard  # noqa: E402
+from gemdepth_ros.ros.frame_listener import OWN_STAMPS, FrameGuard  # noqa: E402
 from gemdepth_ros.ros.path import PathBuilder  # noqa: E402
 from gemdepth_ros.ros.sensor_buffers import StampedBuffer  # noqa: E402
 from gemdepth_ros.ros.static_frames import MAX_FRAMES, StaticFrames  # noqa: E402
@@ -92,6 +92,21 @@ def test_the_guard_knows_its_own_transforms_from_others():
     assert guard.other_parent('base_link') == 'odom', 'the very edge, by somebody else'
     guard.heard(TFMessage(transforms=[transform('/map', '/robot')]))
     assert guard.other_parent('robot') == 'map'
+
+
+def test_the_guard_forgets_the_oldest_of_its_own():
+    guard = FrameGuard()
+    sent = [
+        TFMessage(transforms=[transform('odom', f'key{i}', stamp_ns=stamp) for i in range(16)])
+        for stamp in range(OWN_STAMPS // 16 + 1)
+    ]
+    for message in sent:
+        guard.publishing(message)
+    for message in sent[1:]:
+        guard.heard(message)
+    assert guard.other_parent('key0') is None
+    guard.heard(sent[0])  # no message is that late: it is taken for somebody else's
+    assert guard.other_parent('key0') == 'odom'
 
 
 def stamps(entries):

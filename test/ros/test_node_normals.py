@@ -12,6 +12,7 @@ pytestmark = pytest.mark.ros
 from ros_harness import SECOND, wait_for  # noqa: E402
 from sensor_msgs.msg import Image, PointCloud2  # noqa: E402
 
+from gemdepth_ros.geometry.point_cloud import coloured_points  # noqa: E402
 from gemdepth_ros.interfaces import OrganizedCloud  # noqa: E402
 from gemdepth_ros.pipeline import DepthPipeline  # noqa: E402
 from gemdepth_ros.ros import conversions  # noqa: E402
@@ -116,7 +117,9 @@ def test_a_cloud_with_normals_keeps_the_bits_of_its_colours():
     random = np.random.default_rng(0)
     rgb = random.integers(0, 256, (5, 7, 3), np.uint8)
     xyz, normals = (random.normal(size=(5, 7, 3)).astype(np.float32) for _ in range(2))
-    message = conversions.cloud_message(OrganizedCloud(xyz, rgb, True, normals), 0, 'cam')
+    message = conversions.cloud_message(
+        OrganizedCloud(coloured_points(xyz, rgb), True, normals), 0, 'cam'
+    )
     packed = np.frombuffer(message.data, np.uint32).reshape(5, 7, 7)[..., 3]
     seen = np.stack([(packed >> shift) & 255 for shift in (16, 8, 0)], axis=-1)
     np.testing.assert_array_equal(seen, rgb)

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gemdepth_ros.errors import ConfigError, DependencyError
-from gemdepth_ros.geometry.point_cloud import unproject
+from gemdepth_ros.geometry.point_cloud import organized_cloud
 from gemdepth_ros.geometry.se3 import inverse
 from gemdepth_ros.interfaces import (
     Float32Array,
     Float64Array,
-    OrganizedCloud,
     PipelineOutput,
     VideoFrame,
 )
@@ -128,9 +127,8 @@ class RerunFile:
         self._log('depth', self._depth_image(depth))
         cloud = output.cloud
         if cloud is None:
-            cloud = OrganizedCloud(
-                unproject(depth, output.camera), frame.image_rgb, output.depth_m is not None
-            )
+            metric = output.depth_m is not None
+            cloud = organized_cloud(depth, frame.image_rgb, output.camera, 1, metric=metric)
         xyz, rgb = cloud.xyz.reshape(-1, 3), cloud.rgb.reshape(-1, 3)
         finite = np.isfinite(xyz).all(axis=1)
         xyz, rgb = xyz[finite], rgb[finite]
