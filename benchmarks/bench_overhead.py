@@ -32,7 +32,7 @@ from gemdepth_ros.pipeline.config import ProductsConfig
 from gemdepth_ros.pipeline.host_depth import filtered_metric_depth
 from gemdepth_ros.pipeline.latest_queue import LatestQueue
 from gemdepth_ros.pipeline.products import as_array, at_image_size, metric_depth
-from gemdepth_ros.ros import conversions
+from gemdepth_ros.ros import conversions, heap
 from gemdepth_ros.ros.camera_input import CameraInput
 from gemdepth_ros.ros.node_config import NodeConfig
 from gemdepth_ros.ros.statistics import NodeStatistics
@@ -122,6 +122,7 @@ def main() -> int:
     parser.add_argument('--repeat', type=int, default=100)
     parser.add_argument('--json', type=Path, help='write the numbers to this file')
     options = parser.parse_args()
+    heap.keep_freed_memory()  # as the node does
     torch.set_num_threads(1)
     rclpy.init()
     node = rclpy.create_node('bench_overhead')

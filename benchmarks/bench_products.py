@@ -37,6 +37,7 @@ from gemdepth_ros.pipeline.products import (
 from gemdepth_ros.pipeline.products_config import CostmapClouds, DepthNoise, EdgeFilter
 from gemdepth_ros.pipeline.self_mask import hide
 from gemdepth_ros.pipeline.surfaces import flying_pixels, normal_image, normals
+from gemdepth_ros.ros import heap
 from gemdepth_ros.synthetic import SyntheticDrive
 
 SCALE, SHIFT = 20.0, 1.0
@@ -61,7 +62,7 @@ def cases(height: int, width: int, device: torch.device) -> dict[str, Case]:
     edges, clouds, camera = EdgeFilter(), CostmapClouds(), frame.camera
     facing = normals(inverse, camera, edges)
     holes = hide(depth, flying_pixels(inverse, camera, edges))
-    on_host = as_array(depth)
+    on_host, image_rgb = as_array(depth), np.ascontiguousarray(frame.image_rgb)
     base_from_camera = np.eye(4)
     base_from_camera[:3] = [[0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, CAMERA_HEIGHT_M]]
     points = unproject(on_host, camera)[::2, ::2].reshape(-1, 3)
@@ -84,7 +85,7 @@ def cases(height: int, width: int, device: torch.device) -> dict[str, Case]:
         'normals as an image': lambda: normal_image(facing),
         'depth to the host': lambda: as_array(depth),
         'organised cloud, every 2nd': lambda: organized_cloud(
-            on_host, frame.image_rgb, camera, 2, metric=True
+            on_host, image_rgb, camera, 2, metric=True
         ),
         'points_mark': lambda: points_mark(on_host, camera, base_from_camera, clouds),
         'points_clear': lambda: points_clear(on_host, camera, base_from_camera, clouds),
@@ -131,6 +132,7 @@ def main() -> int:
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--json', type=Path, help='write the numbers to this file')
     options = parser.parse_args()
+    heap.keep_freed_memory()  # as the node does
     torch.set_num_threads(options.threads)
     device = torch.device(options.device)
     height, width = options.size

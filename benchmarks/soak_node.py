@@ -192,6 +192,7 @@ def verdict(rig: Rig, memory: list[int], sent: int, network_ms: float) -> dict[s
         'overhead_p50_ms': round(float(np.percentile(latency, 50)), 2),
         'overhead_p99_ms': round(float(np.percentile(latency, 99)), 2),
         'overhead_max_ms': round(float(latency.max()), 2),
+        'overhead_p50_by_minute_ms': by_minute(rig.statuses[10:], latency),
         'memory_start_mib': round(memory[0] / 1024, 1),
         'memory_before_mib': round(float(before) / 1024, 1),
         'memory_after_mib': round(float(after) / 1024, 1),
@@ -207,6 +208,14 @@ def verdict(rig: Rig, memory: list[int], sent: int, network_ms: float) -> dict[s
     if not figures['overhead_p99_ms'] <= OVERHEAD_MS:
         failures.append(f'overhead p99 is over {OVERHEAD_MS} ms')
     return {**figures, 'failures': failures}
+
+
+def by_minute(statuses: list[Any], latency_ms: np.ndarray) -> list[float]:
+    """Return the median latency of each minute [ms]: whether the node, or the machine, slows."""
+    stamps_s = np.array([s.header.stamp.sec for s in statuses])
+    minute = (stamps_s - stamps_s[0]) // 60
+    medians = [float(np.median(latency_ms[minute == m])) for m in np.unique(minute)]
+    return [round(median, 2) for median in medians]
 
 
 def run_node(network_ms: float) -> int:
