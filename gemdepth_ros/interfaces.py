@@ -228,6 +228,11 @@ class OrganizedCloud:
     metric: bool
     normals: Float32Array | None = None
 
+    def __post_init__(self) -> None:
+        # Copied into messages as they are.
+        assert self.points.dtype == np.float32, self.points.dtype
+        assert self.points.shape[2:] == (4,), self.points.shape
+
     @property
     def xyz(self) -> Float32Array:
         """Coordinates, float32 [h, w, 3]."""
@@ -236,7 +241,9 @@ class OrganizedCloud:
     @property
     def rgb(self) -> UInt8Array:
         """Colours, uint8 [h, w, 3]."""
-        return np.ascontiguousarray(self.points[..., 3:].view(np.uint8)[..., 2::-1])
+        packed = np.ascontiguousarray(self.points[..., 3]).view(np.uint32)
+        bgr0 = packed.astype('<u4', copy=False)[..., None].view(np.uint8)
+        return np.ascontiguousarray(bgr0[..., 2::-1])
 
 
 @dataclass(frozen=True)

@@ -69,10 +69,11 @@ def coloured_points(xyz: Float32Array, rgb: UInt8Array) -> Float32Array:
 
 
 def _interleaved(planes: Sequence[Float32Array], rgb: UInt8Array) -> Float32Array:
+    """x, y and z, each float32 [h, w], and colours uint8 [h, w, 3] as float32 [h, w, 4]."""
     bgra = np.asarray(cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2BGRA))
-    packed = bgra.view('<u4')[..., 0]
+    packed = bgra.view('<u4')[..., 0].astype(np.uint32, copy=False)
     packed &= 0x00FFFFFF
-    # As integers: a copy of a float may change bits that happen to spell a NaN.
+    # All four as integers, whose bits nobody touches.
     columns = [plane.view(np.int32) for plane in (*planes, packed)]
     return np.asarray(cv2.merge(columns)).view(np.float32)
 

@@ -29,12 +29,16 @@ def from_parts(rotation: Float64Array, translation: Float64Array) -> Float64Arra
 
 def quaternion_xyzw(matrix: Float64Array) -> Float64Array:
     """Return the unit quaternion (x, y, z, w), w >= 0, of a [4, 4] or [3, 3] matrix."""
-    quaternion: Float64Array = Rotation.from_matrix(matrix[:3, :3]).as_quat(canonical=True)
-    return quaternion
+    # Not by as_quat(canonical=True), which the oldest scipy of setup.py does not know.
+    quaternion: Float64Array = Rotation.from_matrix(matrix[:3, :3]).as_quat()
+    return quaternion if quaternion[3] >= 0 else -quaternion
 
 
 def orthonormal(rotation: Float64Array) -> Float64Array:
-    """Return the rotation [3, 3] nearest to a matrix that rounding has bent a little."""
+    """Return the rotation [3, 3] nearest to a matrix that rounding has bent a little.
+
+    The determinant of the matrix must be positive.
+    """
     matrix: Float64Array = polar(rotation)[0]
     return matrix
 

@@ -18,7 +18,8 @@ from gemdepth_ros.interfaces import Float32Array, Float64Array, PinholeIntrinsic
 from gemdepth_ros.pipeline.products_config import CostmapClouds
 
 BoolArray = npt.NDArray[np.bool_]
-Places = tuple[slice, slice]
+Slices = tuple[slice, slice]
+KEPT_MAPS = 32  # of a camera and a step: of sixteen cameras
 _NEIGHBOURS = ((0, 1), (1, -1), (1, 0), (1, 1))  # (row, column); the others are their opposites
 
 
@@ -110,7 +111,7 @@ def _picked(values: Float32Array, step: int) -> Float32Array:
     return np.ascontiguousarray(values[first_row::step, first_column::step])
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=KEPT_MAPS)
 def _rays(
     camera: PinholeIntrinsics, shape: tuple[int, ...], step: int
 ) -> tuple[Float32Array, Float32Array]:
@@ -123,7 +124,7 @@ def _rays(
     return x, y
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=KEPT_MAPS)
 def _lengths(camera: PinholeIntrinsics, shape: tuple[int, ...], step: int) -> Float32Array:
     """Lengths [h, w] of these rays: the same for every frame of a camera."""
     x, y = _rays(camera, shape, step)
@@ -143,7 +144,7 @@ def _above_camera(
     return depth * _rises(camera, shape, step, (along_x, along_y, along_z)), np.float32(origin)
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=KEPT_MAPS)
 def _rises(
     camera: PinholeIntrinsics, shape: tuple[int, ...], step: int, up: tuple[float, float, float]
 ) -> Float32Array:
@@ -187,7 +188,7 @@ def _alike_neighbours(depth: Float32Array, kept: BoolArray, distance: float) -> 
     return count[1:-1, 1:-1]
 
 
-def _pair(row: int, column: int) -> tuple[Places, Places]:
+def _pair(row: int, column: int) -> tuple[Slices, Slices]:
     """The places of an array that have a neighbour so far away in it: the neighbours, and they."""
     columns = slice(max(column, 0), min(column, 0) or None)
     others = slice(max(-column, 0), min(-column, 0) or None)

@@ -177,7 +177,7 @@ def _empty_cloud(
 
 @functools.lru_cache(maxsize=8)
 def _fields(names: tuple[str, ...]) -> tuple[Any, ...]:
-    """Fields of float32, shared by all messages that have them."""
+    """Fields of float32, shared by all messages that have them: they must not be changed."""
     return tuple(
         PointField(name=name, offset=4 * i, datatype=PointField.FLOAT32, count=1)
         for i, name in enumerate(names)

@@ -30,7 +30,9 @@ class FrameGuard:
     def publishing(self, message: Any) -> None:
         """Note a TFMessage that is about to be published."""
         for entry in message.transforms:
-            self._own[plain(entry.child_frame_id), stamp_to_ns(entry.header.stamp)] = None
+            key = plain(entry.child_frame_id), stamp_to_ns(entry.header.stamp)
+            self._own[key] = None
+            self._own.move_to_end(key)  # a bag that plays again brings the same stamps again
         while len(self._own) > OWN_STAMPS:
             self._own.popitem(last=False)
 

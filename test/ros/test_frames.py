@@ -109,6 +109,22 @@ def test_the_guard_forgets_the_oldest_of_its_own():
     assert guard.other_parent('key0') == 'odom'
 
 
+def test_the_guard_keeps_what_it_publishes_again():
+    """A bag that plays in a loop brings the same stamps; they are as new as the others."""
+    guard = FrameGuard()
+    for stamp in range(OWN_STAMPS):
+        guard.publishing(TFMessage(transforms=[transform('odom', 'cam', stamp_ns=stamp)]))
+    again = TFMessage(
+        transforms=[
+            transform('odom', 'cam', stamp_ns=0),
+            transform('odom', 'key0', stamp_ns=OWN_STAMPS),
+        ]
+    )
+    guard.publishing(again)
+    guard.heard(again)
+    assert guard.other_parent('cam') is None
+
+
 def stamps(entries):
     return [stamp for stamp, _ in entries]
 
