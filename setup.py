@@ -109,11 +109,12 @@ setup(
         # OpenCV 5 numbers its types differently, which breaks cv_bridge (KeyError: 16).
         'opencv-python-headless>=4.8,<5',
         'PyYAML>=5.4',  # Ubuntu 22.04's
-        # 2.3 is the first that works with numpy 2. The build for this machine's accelerator is
-        # the user's choice: one that is there already stays, such as a Jetson's. Not >=2.10:
-        # only .pth files need it (the loader refuses them below, CVE-2025-32434 and
-        # CVE-2026-24747); .safetensors files are safe to read with any version.
-        'torch>=2.3',
+        # 2.5 is the first with torch.OutOfMemoryError, 2.4 the first that says for a device
+        # whether autocast is on. The build for this machine's accelerator is the user's choice:
+        # one that is there already stays, such as a Jetson's. Not >=2.10: only .pth files need it
+        # (the loader refuses them below, CVE-2025-32434 and CVE-2026-24747); .safetensors files
+        # are safe to read with any version.
+        'torch>=2.5',
         'safetensors>=0.4',  # first with wheels for Python 3.12
         'huggingface_hub>=0.26',  # the lowest that was tested
         'rosbags>=0.11',  # settled the QoS argument that bags/ gives; tests ran with 0.11.9
