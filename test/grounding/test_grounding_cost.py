@@ -1,11 +1,11 @@
-"""The cost of grounding per frame is not several times what it was: the benchmark has the figures."""
+"""Grounding does not take several times what it should: the benchmark has the figures."""
 
 from __future__ import annotations
 
 import grounding_cases as cases
 
-# Of the budget. The costliest case takes 1.6 times its budget on a machine in a slow hour, and over
-# twice with other jobs beside it, CPU time too: they share the caches.
+# Of the budget. The costliest case takes 1.6 times its budget on a machine in a slow hour, and
+# over twice with other jobs beside it, CPU time too: they share the caches.
 SLACK = 4
 
 
