@@ -54,7 +54,7 @@ def convert_bag(
     Raises:
         BagError: the source cannot be read or the target cannot be written.
     """
-    if source.resolve() == target.resolve():
+    if target.resolve() in (source.resolve(), *source.resolve().parents):
         raise BagError(f'{source} cannot be converted into itself; choose another name')
     count = 0
     with BagReader(source) as reader:

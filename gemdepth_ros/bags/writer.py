@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer, WriterError
 
 from gemdepth_ros.bags.qos import RELIABLE
+from gemdepth_ros.bags.replacing import bring_back, set_aside
 from gemdepth_ros.bags.typestore import message_store
 from gemdepth_ros.errors import BagError
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 _METADATA_VERSION: Final = 8
 """Humble reads no later one ("bad conversion"); Jazzy and Lyrical read it as well as their own."""
-
-_BAG_SUFFIXES = ('.mcap', '.db3', '.db3-journal', '.db3-wal', '.db3-shm', '.zstd', '.yaml')
 
 
 class Storage(str, enum.Enum):
@@ -55,7 +54,8 @@ class BagWriter:
         path: folder of the bag; it must not exist unless ``overwrite``.
         storage: mcap or sqlite3.
         compress: zstd, of chunks (mcap) or of messages (sqlite3).
-        overwrite: replace a bag of that name. Anything that is not a bag is never removed.
+        overwrite: replace a bag of that name, once the new one is finished; until then it lies
+            beside it. Anything that is not a bag is never removed.
         store: message types; default Jazzy's and ours.
 
     Raises:
@@ -77,13 +77,15 @@ class BagWriter:
         self._overwrite = overwrite
         self._store = store or message_store()
         self._writer: Writer | None = None
+        self._replaced: Path | None = None
         self._connections: dict[str, Connection] = {}
 
     def __enter__(self) -> Self:
+        bring_back(self.path)
         if self.path.exists():
             if not self._overwrite:
                 raise BagError(f'{self.path} exists already; choose another name or use --force')
-            remove_bag(self.path)
+            self._replaced = set_aside(self.path)
         try:
             writer = Writer(
                 self.path,
@@ -94,6 +96,7 @@ class BagWriter:
                 writer.set_compression(self._compression_mode(), CompressionFormat.ZSTD)
             writer.open()
         except (OSError, WriterError) as error:
+            self._abandon()
             raise BagError(f'cannot make bag {self.path}: {error}') from error
         self._writer = writer
         return self
@@ -108,10 +111,12 @@ class BagWriter:
         try:
             writer.__exit__(exc_type, exc_value, traceback)
         except (OSError, sqlite3.Error) as error:
-            shutil.rmtree(self.path, ignore_errors=True)
+            self._abandon()
             raise BagError(f'cannot finish bag {self.path}: {error}') from error
         if exc_type is not None:
-            shutil.rmtree(self.path, ignore_errors=True)
+            self._abandon()
+        elif self._replaced is not None:
+            shutil.rmtree(self._replaced)
 
     def add_topic(self, topic: str, message_type: str, qos: Qos = RELIABLE) -> None:
         """Announce a topic, before its first message.
@@ -147,6 +152,12 @@ class BagWriter:
         except (OSError, sqlite3.Error) as error:
             raise BagError(f'cannot write to bag {self.path}: {error}') from error
 
+    def _abandon(self) -> None:
+        """Remove what was written, and bring back the bag that it was to replace."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        if self._replaced is not None:
+            self._replaced.rename(self.path)
+
     def _compression_mode(self) -> CompressionMode:
         if self._storage is Storage.MCAP:
             return CompressionMode.STORAGE
@@ -162,22 +173,6 @@ class BagWriter:
             return self._connections[topic]
         except KeyError:
             raise BagError(f'topic {topic} was not announced by add_topic') from None
-
-
-def remove_bag(path: Path) -> None:
-    """Remove a bag folder, and refuse to remove anything else.
-
-    Raises:
-        BagError: ``path`` is no folder, or holds files that do not belong to a bag.
-    """
-    if not path.is_dir():
-        raise BagError(f'{path} is not a bag folder; it is not overwritten')
-    foreign = [item.name for item in path.iterdir() if item.suffix not in _BAG_SUFFIXES]
-    if foreign:
-        raise BagError(
-            f'{path} holds {sorted(foreign)[0]!r}, which is no part of a bag; it is not removed'
-        )
-    shutil.rmtree(path)
 
 
 def in_time_order(groups: Iterable[Iterable[TimedMessage]]) -> Iterator[TimedMessage]:

@@ -135,6 +135,61 @@ def test_only_bags_are_removed(tmp_path: Path) -> None:
     assert precious.read_text() == 'x'
 
 
+def test_settings_are_no_bag(tmp_path: Path) -> None:
+    settings = tmp_path / 'config' / 'node.yaml'
+    settings.parent.mkdir()
+    for name in ('node.yaml', 'metadata.yaml'):
+        (settings.parent / name).write_text('x: 1\n')
+        with pytest.raises(BagError, match='not removed'):
+            BagWriter(settings.parent, overwrite=True).__enter__()
+    assert settings.read_text() == 'x: 1\n'
+
+
+def test_a_folder_of_recordings_is_no_bag(tmp_path: Path) -> None:
+    drives = tmp_path / 'drives'
+    drives.mkdir()
+    (drives / 'a.mcap').write_bytes(b'a')
+    with pytest.raises(BagError, match=r"'a\.mcap'.*not removed"):
+        BagWriter(drives, overwrite=True).__enter__()
+    write_images(tmp_path / 'bag', Storage.MCAP)
+    (tmp_path / 'bag' / 'other.mcap').write_bytes(b'a')
+    with pytest.raises(BagError, match=r"'other\.mcap'.*not removed"):
+        BagWriter(tmp_path / 'bag', overwrite=True).__enter__()
+
+
+@pytest.mark.parametrize('storage', list(Storage))
+def test_the_replaced_bag_comes_back_when_the_new_one_is_not_finished(
+    tmp_path: Path, storage: Storage
+) -> None:
+    write_images(tmp_path / 'bag', storage)
+
+    def interrupted() -> None:
+        with BagWriter(tmp_path / 'bag', overwrite=True) as writer:
+            writer.add_topic('/other', 'sensor_msgs/msg/Image')
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert read_all(tmp_path / 'bag') == 30
+    assert [item.name for item in tmp_path.iterdir()] == ['bag']
+
+
+def test_the_replaced_bag_comes_back_after_a_writer_was_killed(tmp_path: Path) -> None:
+    write_images(tmp_path / 'bag', Storage.MCAP)
+    killed = BagWriter(tmp_path / 'bag', overwrite=True)
+    killed.__enter__()
+    assert not (tmp_path / 'bag' / 'metadata.yaml').exists()
+    with pytest.raises(BagError, match='exists already'):
+        BagWriter(tmp_path / 'bag').__enter__()
+    assert read_all(tmp_path / 'bag') == 30
+    # Killed between the end of the new bag and the removal of the old one.
+    write_images(tmp_path / '.bag.replaced', Storage.MCAP)
+    with BagWriter(tmp_path / 'bag', overwrite=True) as writer:
+        writer.add_topic('/image', 'sensor_msgs/msg/Image')
+    assert read_all(tmp_path / 'bag') == 0
+    assert [item.name for item in tmp_path.iterdir()] == ['bag']
+
+
 def test_an_unfinished_bag_is_removed(tmp_path: Path) -> None:
     def interrupted() -> None:
         with BagWriter(tmp_path / 'bag') as writer:
