@@ -231,7 +231,10 @@ class OdometryBaselines:
             speed = max(speed, _distance(last, sample) / _seconds(last, sample))
         if speed > config.max_speed_mps:
             if pose is not None:
-                self._samples.clear()  # its frame may have been reset: compare with the next
+                # Its frame may have been reset: compare with the next, and measure nothing across.
+                self._samples.clear()
+                self._path.clear()
+                self._anchor = None
             return f'{speed:.0f} m/s is absurd (limit {config.max_speed_mps:.0f} m/s)'
         return ''
 

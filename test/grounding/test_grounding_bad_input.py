@@ -15,11 +15,13 @@ from grounding_worlds import CAMERA_FROM_LIDAR, World
 from gemdepth_ros.errors import ConfigError
 from gemdepth_ros.grounding import (
     CoarseDisparity,
+    GroundingConfig,
     GroundingEstimator,
     GroundingInput,
     LidarScan,
     OdometrySample,
 )
+from gemdepth_ros.grounding.config import OdometryConfig
 from gemdepth_ros.interfaces import PinholeIntrinsics, ResetReason
 
 
@@ -142,6 +144,37 @@ def test_bad_odometry(frames: list[GroundingInput], sample: dict[str, Any], says
     assert state.metric
     assert np.isfinite(state.translation_factor)
     assert_goes_on(estimator, frames)
+
+
+def test_a_jump_of_the_pose_in_the_first_baseline_is_no_motion(
+    frames: list[GroundingInput],
+) -> None:
+    """Localisation that sets its first pose just after the start."""
+    estimator = GroundingEstimator(GroundingConfig(odometry=OdometryConfig(enabled=True)))
+    interval_ns, speed_mps, factor = 20_000_000, 2.0, 10.0
+    factors = []
+    for index in range(30):
+        samples = []
+        for number in range(5 * index - 4, 5 * index + 1):
+            pose = np.eye(4)
+            pose[0, 3] = 100.0 if number > 7 else 0.0
+            pose[2, 3] = speed_mps * number * interval_ns * 1e-9
+            samples.append(OdometrySample(10**12 + number * interval_ns, pose))
+        session = np.eye(4)
+        session[2, 3] = speed_mps * index * 0.1 / factor
+        state = estimator.update(
+            replace(
+                frames[5],
+                stamp_ns=10**12 + index * 100_000_000,
+                session_from_camera=session,
+                lidar=None,
+                odometry=tuple(samples),
+            )
+        )
+        factors.append(state.translation_factor)
+    known = [value for value in factors if np.isfinite(value)]
+    assert len(known) > 10
+    assert known == pytest.approx([factor] * len(known), rel=0.02)
 
 
 def test_odometry_that_goes_back_in_time(frames: list[GroundingInput]) -> None:
