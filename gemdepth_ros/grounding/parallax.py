@@ -132,8 +132,12 @@ class ParallaxTracker:
         assert pose is not None
         # Corners are found on half the size: a quarter of the time, and tracked at full size.
         half = cv2.resize(gray, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        mask = None
+        if not scene.known.all():  # corners of the vehicle itself would take the others' places
+            known = scene.known.astype(np.uint8)
+            mask = cv2.resize(known, half.shape[::-1], interpolation=cv2.INTER_NEAREST)
         corners: Any = cv2.goodFeaturesToTrack(
-            half, self._config.max_corners, CORNER_QUALITY, CORNER_GAP_PX
+            half, self._config.max_corners, CORNER_QUALITY, CORNER_GAP_PX, mask=mask
         )
         if corners is None or not len(corners):
             self._first, self._points = None, np.empty((0, 2), np.float32)

@@ -27,11 +27,15 @@ class NetworkConfig:
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         dtype: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
         threads: CPU threads of the network; 0 leaves the library's choice.
+        depth_error: relative error of these weights' own depth, as measured (``gemdepth-ros
+            evaluate``, AbsRel); it counts in what is stated of metres and in whether there are
+            any; weights of the package have theirs, which is the least.
         allow_untrained_metric: let random weights give metres; for tests of what comes after.
     """
 
     RANGES: ClassVar[Ranges] = {
         'threads': (0, None),
+        'depth_error': (0.0, 1.0),
     }
 
     preset: str = 'auto'
@@ -39,6 +43,7 @@ class NetworkConfig:
     device: str = 'auto'
     dtype: Literal['auto', 'float32', 'bfloat16', 'float16'] = 'auto'
     threads: int = 0
+    depth_error: float = 0.0
     allow_untrained_metric: bool = False
 
     def __post_init__(self) -> None:
@@ -48,6 +53,8 @@ class NetworkConfig:
             )
         if self.threads < 0:
             raise ConfigError(f'threads must be >= 0, got {self.threads}')
+        if not 0 <= self.depth_error <= 1:
+            raise ConfigError(f'depth_error must be 0..1, got {self.depth_error}')
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,12 @@ logger = logging.getLogger(__name__)
 
 
 def depth_error_of(config: NetworkConfig) -> float:
-    """Return the relative error that the weights state of their depth; 0 when they state none."""
+    """Return the relative error of the weights' own depth: what they state, or more if told so.
+
+    0 when they state none and nobody measured one.
+    """
     entry = CATALOGUE.get(config.weights)
-    return 0.0 if entry is None else entry.depth_error
+    return max(config.depth_error, 0.0 if entry is None else entry.depth_error)
 
 
 def fitted_to_weights(config: PipelineConfig) -> PipelineConfig:

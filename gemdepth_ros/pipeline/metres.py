@@ -33,6 +33,7 @@ from gemdepth_ros.interfaces import (
 from gemdepth_ros.pipeline.config import MountingConfig, PipelineConfig
 from gemdepth_ros.pipeline.odometry_motion import OdometryMotion
 from gemdepth_ros.pipeline.readings import SensorReadings
+from gemdepth_ros.pipeline.self_mask import check_self_mask
 
 COARSE_SIDE = 96  # cells per side of the sample that grounding sees, at most
 # After these the trajectory itself starts anew; after the others it goes on from where it was.
@@ -73,15 +74,24 @@ class Metres:
         trained: random weights give no metres unless the configuration insists.
         depth_error: relative error of the network's own depth. What sources say of scale and
             shift does not hold it, and depth is no surer than the network.
+        self_mask: bool [H, W], True where the camera sees its own vehicle, or None.
     """
 
-    def __init__(self, config: PipelineConfig, *, trained: bool, depth_error: float = 0.0) -> None:
+    def __init__(
+        self,
+        config: PipelineConfig,
+        *,
+        trained: bool,
+        depth_error: float = 0.0,
+        self_mask: BoolArray | None = None,
+    ) -> None:
         allowed = trained or config.network.allow_untrained_metric
         self._grounding = config.grounding if allowed else GroundingConfig()
         self._estimator = GroundingEstimator(self._grounding)
         self._chain = PoseChain(config.motion)
         self._by_odometry = OdometryMotion(self._grounding.odometry)
         self._depth_error = depth_error
+        self._view = CoarseView(self_mask)
         self._started = False
         self._factor_valid = True
         self.mounting = camera_mounting(config.mounting)
@@ -92,6 +102,9 @@ class Metres:
         """Take one frame and what was measured since the one before.
 
         The motion is None when the network predicts no poses and no odometry stands in.
+
+        Raises:
+            ConfigError: the self-mask has another size than the image.
         """
         restarted = result.reset is not None and self._started
         self._started = True
@@ -136,7 +149,7 @@ class Metres:
         gray: UInt8Array | None = None
         if self._grounding.parallax.enabled:
             gray = np.asarray(cv2.cvtColor(frame.image_rgb, cv2.COLOR_RGB2GRAY), np.uint8)
-        disparity = coarse_disparity(result.disparity_HW, frame.height, frame.width)
+        disparity = self._view.of(result.disparity_HW, frame)
         state = self._estimator.update(
             GroundingInput(
                 frame.stamp_ns,
@@ -187,6 +200,50 @@ def coarse_disparity(disparity_HW: Tensor, height: int, width: int) -> CoarseDis
     step_y = (height - 1) / max(rows - 1, 1) * step
     step_x = (width - 1) / max(columns - 1, 1) * step
     return CoarseDisparity(values, step_x, step_y)
+
+
+class CoarseView:
+    """What grounding sees of the world: nothing where the image shows none of it.
+
+    A bonnet is a plane as parallel to the ground as the road is, and what a rectification leaves
+    black has some depth to the network as well.
+
+    Args:
+        self_mask: bool [H, W], True where the camera sees its own vehicle, or None.
+    """
+
+    def __init__(self, self_mask: BoolArray | None) -> None:
+        self._self_mask = self_mask
+        # Both stay the same from frame to frame: (valid, the grid's shape, where it shows nothing)
+        self._known: tuple[BoolArray | None, tuple[int, ...], BoolArray] | None = None
+
+    def of(self, disparity_HW: Tensor, frame: VideoFrame) -> CoarseDisparity:
+        """Return the sample of the network's map, NaN around what is not of the world.
+
+        Raises:
+            ConfigError: the self-mask has another size than the image.
+        """
+        grid = coarse_disparity(disparity_HW, frame.height, frame.width)
+        if self._self_mask is None and frame.valid is None:
+            return grid
+        values = np.where(self._hidden(grid, frame), np.float32(np.nan), grid.values)
+        return replace(grid, values=values)
+
+    def _hidden(self, grid: CoarseDisparity, frame: VideoFrame) -> BoolArray:
+        known = self._known
+        if known is not None and known[0] is frame.valid and known[1] == grid.values.shape:
+            return known[2]
+        world = np.ones((frame.height, frame.width), bool)
+        if self._self_mask is not None:
+            check_self_mask(self._self_mask, frame.height, frame.width)
+            world &= ~self._self_mask
+        if frame.valid is not None:
+            world &= frame.valid
+        seen = coarse_mask(world, grid).astype(np.uint8)
+        # The network's edges are not sharp: the cells beside the vehicle are partly its own.
+        hidden: BoolArray = cv2.erode(seen, np.ones((3, 3), np.uint8)) == 0
+        self._known = (frame.valid, grid.values.shape, hidden)
+        return hidden
 
 
 def coarse_mask(mask: BoolArray, grid: CoarseDisparity) -> BoolArray:

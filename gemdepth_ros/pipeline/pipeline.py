@@ -31,6 +31,7 @@ from gemdepth_ros.pipeline.metres import Metres
 from gemdepth_ros.pipeline.network import LoadedNetwork, Network
 from gemdepth_ros.pipeline.product_builder import ProductBuilder
 from gemdepth_ros.pipeline.readings import NOTHING_MEASURED, SensorReadings
+from gemdepth_ros.pipeline.self_mask import load_self_mask
 
 DEFAULT_FOV_RAD = 1.0  # horizontal, when neither the camera nor the network knows one
 
@@ -64,13 +65,24 @@ class DepthPipeline:
         self.weights_description = self._network.weights_description
         self._session = self._network.session(self.config.streaming)
         self._fallbacks: list[str] = []
-        self._fits = not self.config.streaming.memory_budget_gb
+        self._wished = self.config.streaming
+        self._fits = not self._wished.memory_budget_gb
         error = depth_error_of(self.config.network)
-        self._metres = Metres(self.config, trained=self.trained, depth_error=error)
+        if self.trained and not error and self._on_sources_word():
+            logger.warning(
+                "nobody measured these weights' own error (network.depth_error is 0): what is "
+                'stated of metres is that of scale and shift alone; measure it with '
+                'gemdepth-ros evaluate'
+            )
+        mask_file = self.config.products.self_mask
+        self_mask = load_self_mask(mask_file) if mask_file else None
+        self._metres = Metres(
+            self.config, trained=self.trained, depth_error=error, self_mask=self_mask
+        )
         noise = self.config.products.noise
         noise = replace(noise, relative=max(noise.relative, error))
         products = replace(self.config.products, noise=noise)
-        self._products = ProductBuilder(products, self._metres.mounting)
+        self._products = ProductBuilder(products, self._metres.mounting, self_mask)
 
     @property
     def reset_counts(self) -> dict[ResetReason, int]:
@@ -113,6 +125,8 @@ class DepthPipeline:
             self._session = self._network.session(self.config.streaming)
         else:
             self._session.restart()
+        # The camera's images may have another size. What ran out of memory stays smaller.
+        self._fits = not self._wished.memory_budget_gb or bool(self._fallbacks)
 
     def reset(self, reason: ResetReason = ResetReason.REQUEST) -> None:
         """Forget the stream's past; the next frame starts anew."""
@@ -213,14 +227,19 @@ class DepthPipeline:
 
     def _fit_budget(self, frame: VideoFrame) -> None:
         """Choose mode, window and input size for the memory that there is."""
-        limits, model = self.config.streaming, self._model
+        limits, model = self._wished, self._model
         choice = choose_stream(
             model.config, model.dtype, (frame.height, frame.width), limits.memory_budget_gb, limits
         )
         logger.info('memory: %s', choice.reason)
-        self.config = replace(self.config, streaming=choice.streaming)
-        self._session = self._network.session(choice.streaming)
         self._fits = True
+        if choice.streaming != self.config.streaming:
+            self.config = replace(self.config, streaming=choice.streaming)
+            self._session = self._network.session(choice.streaming)
+
+    def _on_sources_word(self) -> bool:
+        grounding = self.config.grounding
+        return bool(grounding.enabled_sources) and not grounding.manual_on_word
 
     def _make_smaller(self, frame: VideoFrame, shortage: str) -> None:
         size = f'{frame.width}x{frame.height}'

@@ -33,7 +33,7 @@ from gemdepth_ros.pipeline.products import (
     metric_depth,
     relative_depth,
 )
-from gemdepth_ros.pipeline.self_mask import check_self_mask, hide, load_self_mask
+from gemdepth_ros.pipeline.self_mask import BoolArray, check_self_mask, hide
 from gemdepth_ros.pipeline.surfaces import flying_pixels, normal_image, normals
 
 RELATIVE_PLANE_DISTANCE = 0.03  # of the median depth: half a metre of some 17 m
@@ -62,16 +62,19 @@ class ProductBuilder:
     Args:
         config: limits and filters.
         mounting: where the camera sits; None: no clouds for costmaps. May be set later.
-
-    Raises:
-        ConfigError: the self-mask cannot be read.
+        self_mask: bool [H, W], True where the camera sees its own vehicle, or None.
     """
 
-    def __init__(self, config: ProductsConfig, mounting: CameraMounting | None) -> None:
+    def __init__(
+        self,
+        config: ProductsConfig,
+        mounting: CameraMounting | None,
+        self_mask: BoolArray | None = None,
+    ) -> None:
         self._config = config
         self.mounting = mounting
         self._preview = PreviewColours()
-        self._self_mask = load_self_mask(config.self_mask) if config.self_mask else None
+        self._self_mask = self_mask
 
     def forget(self) -> None:
         """Start anew after a reset."""
