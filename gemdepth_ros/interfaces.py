@@ -170,6 +170,8 @@ class EgoMotion:
             in its unit (``session_from_reference`` is ``odom_from_reference`` here).
         step_covariance: float64 [6, 6] of the motion since the frame before, in the camera's
             axes, order as above; None when unknown.
+        rescaled: the unit changed at this frame: positions became metres, and those of the
+            frames before it are not comparable.
     """
 
     odom_from_camera: Float64Array
@@ -178,6 +180,7 @@ class EgoMotion:
     lost: bool
     window: WindowPoses | None
     step_covariance: Float64Array | None = None
+    rescaled: bool = False
 
 
 @dataclass(frozen=True)

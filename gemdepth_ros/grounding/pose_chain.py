@@ -109,7 +109,9 @@ class PoseChain:
         so far is put into metres, once. If the factor is lost later the last one is used on, and
         ``metric`` is False.
         """
+        without = math.isnan(self._factor)
         factor_std = self._take_factor(grounding)
+        rescaled = without and math.isfinite(self._factor)
         factor = self._factor if math.isfinite(self._factor) else 1.0
         previous, self._previous = self._previous, pose
         self._step_covariance = None
@@ -134,6 +136,7 @@ class PoseChain:
             pose.lost,
             pose.window,
             self._step_covariance if metric else None,
+            rescaled,
         )
 
     def _take_factor(self, grounding: GroundingState) -> float:

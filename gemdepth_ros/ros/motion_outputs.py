@@ -85,9 +85,11 @@ class MotionOutputs:
         return transforms.placed_motion(output, config, base_from_camera)
 
     def _publish_path(self, output: PipelineOutput, place: PlacedMotion) -> None:
-        if output.reset in NEW_PATH:
+        motion = transforms.motion_of(output)
+        # Poses of before are in another unit: a path with both would have a leap.
+        if output.reset in NEW_PATH or motion.rescaled:
             self._path.forget()
-        if transforms.motion_of(output).lost:
+        if motion.lost:
             return
         self._path.add(output.stamp_ns, place.odom_from_child)
         if self._wanted(PATH):

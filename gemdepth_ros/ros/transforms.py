@@ -163,7 +163,7 @@ class OdometryBuilder:
         """Return the nav_msgs/Odometry of an output.
 
         The covariances are 9999 on the diagonal when the camera is lost or translations are not
-        metres, and that of the twist also when there was no frame before.
+        metres, and that of the twist also when there was no frame before, or none in metres.
         """
         pose = place.odom_from_child
         message = Odometry(header=header(output.stamp_ns, self._odom_frame))
@@ -186,7 +186,8 @@ class OdometryBuilder:
     ) -> tuple[Float64Array, Float64Array, Float64Array]:
         """Return both velocities in the child's axes, zero when not known, and the covariance."""
         pose, stamp_ns = place.odom_from_child, output.stamp_ns
-        continues = not motion_of(output).lost and output.reset is None
+        motion = motion_of(output)
+        continues = not (motion.lost or motion.rescaled) and output.reset is None
         previous, self._previous = self._previous, (stamp_ns, place)
         if previous is None or not continues or stamp_ns <= previous[0]:
             return np.zeros(3), np.zeros(3), unknown_covariance()

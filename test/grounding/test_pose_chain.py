@@ -105,9 +105,14 @@ def test_path_is_put_into_metres_when_the_factor_is_first_known() -> None:
     assert not motion.metric
     assert motion.covariance[0, 0] == UNKNOWN_VARIANCE
     assert motion.odom_from_camera[2, 3] == pytest.approx(9 / FACTOR)
+    assert not motion.rescaled
     motion = chain.update(pose(10, np.array([0, 0, 10 / FACTOR])), KNOWN)
     assert motion.metric
+    assert motion.rescaled
     assert motion.odom_from_camera[2, 3] == pytest.approx(10.0)
+    for index, state in ((11, UNKNOWN), (12, KNOWN)):
+        motion = chain.update(pose(index, np.array([0, 0, index / FACTOR])), state)
+        assert not motion.rescaled, 'the unit stays'
 
 
 def test_lost_factor_goes_on_without_a_jump_and_is_not_metric() -> None:

@@ -24,6 +24,7 @@ from gemdepth_ros.pipeline import (  # noqa: E402
 )
 from gemdepth_ros.ros import transforms  # noqa: E402
 from gemdepth_ros.ros.conversions import stamp_to_ns  # noqa: E402
+from gemdepth_ros.ros.motion_outputs import PATH, MotionOutputs  # noqa: E402
 from gemdepth_ros.ros.node_config import NodeConfig  # noqa: E402
 
 SECOND = 1_000_000_000
@@ -159,6 +160,41 @@ def test_no_twist_across_a_reset():
     reset = builder.message(replace(second, reset=ResetReason.GAP))
     assert reset.twist.twist.linear.z == 0
     assert builder.message(third).twist.twist.linear.z == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize('base', [None, np.eye(4)])
+def test_no_twist_when_the_unit_becomes_metres(base):
+    """The pose before was in another unit: their difference is no way that was driven."""
+    mode = {} if base is None else {'tf_mode': 'odom_to_base'}
+    builder = Builder(base, **mode)
+    metres = np.eye(4)
+    metres[2, 3] = 100.0
+    first, second, third = outputs()
+    builder.message(moved(first, np.eye(4), metric=False))
+    known = {'step_covariance': np.eye(6) * 1e-3}
+    begun = builder.message(moved(second, metres, rescaled=True, **known)).twist
+    assert begun.twist.linear.x == begun.twist.linear.z == 0
+    assert begun.covariance[0] == 9999
+    after = builder.message(moved(third, metres, **known)).twist
+    assert after.covariance[0] == pytest.approx(1e-3 / 0.25)
+
+
+def test_the_path_begins_anew_when_the_unit_becomes_metres():
+    sent = []
+    motions = MotionOutputs(
+        NodeConfig(tf_mode='none', path_period_s=0.0),
+        None,
+        lambda topic, message: sent.append((topic, message)),
+        lambda topic: topic == PATH,
+    )
+    metres = np.eye(4)
+    metres[2, 3] = 100.0
+    first, second, third = outputs()
+    motions.publish(moved(first, np.eye(4), metric=False))
+    motions.publish(moved(second, metres, rescaled=True))
+    motions.publish(moved(third, metres))
+    assert [topic for topic, _ in sent] == [PATH] * 3
+    assert [pose.pose.position.x for pose in sent[-1][1].poses] == [100.0, 100.0]
 
 
 def test_scale_of_the_window():
