@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
 from gemdepth_ros.errors import ConfigError
-
-Ranges = dict[str, tuple[float, float | None]]  # of values: smallest and largest, None: no limit
+from gemdepth_ros.ranges import ABOVE_ZERO, Ranges
 
 
 def _checked(config: Any, name: str, low: float, high: float = math.inf) -> None:
@@ -41,8 +40,8 @@ class ManualConfig:
     """
 
     RANGES: ClassVar[Ranges] = {
-        'translation_factor': (0.0, None),
-        'scale_std_relative': (0.0, None),
+        'translation_factor': (ABOVE_ZERO, None),
+        'scale_std_relative': (ABOVE_ZERO, None),
         'shift_std': (0.0, None),
     }
 
@@ -86,12 +85,12 @@ class GroundPlaneConfig:
 
     RANGES: ClassVar[Ranges] = {
         'min_inlier_share': (0.05, 1.0),
-        'max_roll_difference_deg': (0.0, None),
+        'max_roll_difference_deg': (ABOVE_ZERO, None),
         'road_std_deg': (0.0, None),
-        'unknown_pitch_std_deg': (0.0, None),
+        'unknown_pitch_std_deg': (ABOVE_ZERO, None),
         'unchecked_pitch_std_deg': (0.0, None),
-        'unknown_roll_std_deg': (0.0, None),
-        'max_distance_heights': (0.0, None),
+        'unknown_roll_std_deg': (ABOVE_ZERO, None),
+        'max_distance_heights': (ABOVE_ZERO, None),
     }
 
     enabled: bool = False
@@ -141,12 +140,12 @@ class LidarConfig:
         'min_points': (8, None),
         'max_points': (100, None),
         'min_inlier_share': (0.05, 1.0),
-        'rotation_std_deg': (0.0, None),
-        'max_rotation_deg': (0.0, None),
-        'max_residual': (0.0, None),
-        'edge_spread': (0.0, None),
-        'max_range_m': (0.0, None),
-        'max_age_s': (0.0, None),
+        'rotation_std_deg': (ABOVE_ZERO, None),
+        'max_rotation_deg': (ABOVE_ZERO, None),
+        'max_residual': (ABOVE_ZERO, None),
+        'edge_spread': (ABOVE_ZERO, None),
+        'max_range_m': (ABOVE_ZERO, None),
+        'max_age_s': (ABOVE_ZERO, None),
     }
 
     enabled: bool = False
@@ -191,11 +190,11 @@ class OdometryConfig:
 
     RANGES: ClassVar[Ranges] = {
         'relative_std': (0.0, 1.0),
-        'min_baseline_m': (0.0, None),
-        'max_baseline_s': (0.0, None),
-        'baseline_std': (0.0, None),
-        'max_speed_mps': (0.0, None),
-        'max_age_s': (0.0, None),
+        'min_baseline_m': (ABOVE_ZERO, None),
+        'max_baseline_s': (ABOVE_ZERO, None),
+        'baseline_std': (ABOVE_ZERO, None),
+        'max_speed_mps': (ABOVE_ZERO, None),
+        'max_age_s': (ABOVE_ZERO, None),
     }
 
     enabled: bool = False
@@ -244,15 +243,15 @@ class ParallaxConfig:
         'min_inlier_share': (0.05, 1.0),
         'scale_bias': (0.0, 1.0),
         'mover_bias': (0.0, 1.0),
-        'min_flow_px': (0.0, None),
-        'max_pair_s': (0.0, None),
-        'rotation_std_deg': (0.0, None),
-        'direction_std_deg': (0.0, None),
-        'baseline_std': (0.0, None),
-        'track_bias_px': (0.0, None),
-        'max_epipolar_px': (0.0, None),
-        'max_fit_std': (0.0, None),
-        'max_residual': (0.0, None),
+        'min_flow_px': (ABOVE_ZERO, None),
+        'max_pair_s': (ABOVE_ZERO, None),
+        'rotation_std_deg': (ABOVE_ZERO, None),
+        'direction_std_deg': (ABOVE_ZERO, None),
+        'baseline_std': (ABOVE_ZERO, None),
+        'track_bias_px': (ABOVE_ZERO, None),
+        'max_epipolar_px': (ABOVE_ZERO, None),
+        'max_fit_std': (ABOVE_ZERO, None),
+        'max_residual': (ABOVE_ZERO, None),
     }
 
     enabled: bool = False
@@ -303,7 +302,7 @@ class SkyConfig:
 
     RANGES: ClassVar[Ranges] = {
         'min_cells': (4, None),
-        'relative_std': (0.0, None),
+        'relative_std': (ABOVE_ZERO, None),
     }
 
     enabled: bool = False
@@ -328,8 +327,8 @@ class MetricNetworkConfig:
     """
 
     RANGES: ClassVar[Ranges] = {
-        'relative_std': (0.0, None),
-        'inverse_depth_std': (0.0, None),
+        'relative_std': (ABOVE_ZERO, None),
+        'inverse_depth_std': (ABOVE_ZERO, None),
     }
 
     enabled: bool = False
@@ -392,8 +391,8 @@ class GroundingConfig:
     """
 
     RANGES: ClassVar[Ranges] = {
-        'max_depth_std_at_20m': (0.0, None),
-        'max_coast_s': (0.0, None),
+        'max_depth_std_at_20m': (ABOVE_ZERO, None),
+        'max_coast_s': (ABOVE_ZERO, None),
     }
 
     manual: ManualConfig = field(default_factory=ManualConfig)

@@ -17,6 +17,7 @@ import numpy as np
 from gemdepth_ros.errors import ConfigError
 from gemdepth_ros.geometry import se3
 from gemdepth_ros.interfaces import EgoMotion, Float64Array, GroundingState, WindowPoses
+from gemdepth_ros.ranges import ABOVE_ZERO, Ranges
 
 UNKNOWN_VARIANCE = 9999.0  # what consumers of odometry take for "do not use"
 RELATIVE_DEAD_BAND = 0.02  # of the longest motion in a hold time, while metres are unknown
@@ -38,11 +39,11 @@ class PoseChainConfig:
             motion is called metric.
     """
 
-    RANGES: ClassVar[dict[str, tuple[float, float | None]]] = {
-        'dead_band_m': (0.0, None),
-        'dead_band_deg': (0.0, None),
-        'hold_s': (0.0, None),
-        'max_factor_std': (0.0, None),
+    RANGES: ClassVar[Ranges] = {
+        'dead_band_m': (ABOVE_ZERO, None),
+        'dead_band_deg': (ABOVE_ZERO, None),
+        'hold_s': (ABOVE_ZERO, None),
+        'max_factor_std': (ABOVE_ZERO, None),
     }
 
     dead_band_m: float = 0.02

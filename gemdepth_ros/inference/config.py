@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
 from gemdepth_ros.errors import ConfigError
+from gemdepth_ros.ranges import ABOVE_ZERO, Ranges
 
 StreamMode = Literal['sliding', 'causal', 'published_stream']
 WindowAlignment = Literal['auto', 'published', 'checked', 'none']
 Preprocessing = Literal['auto', 'host', 'device']
 CachePrecision = Literal['auto', 'float32', 'bfloat16', 'float16']
 Backend = Literal['eager', 'compile', 'cudagraph', 'onnx', 'tensorrt']
-Ranges = dict[str, tuple[float, float | None]]  # of values: smallest and largest, None: no limit
 MAX_WINDOW = 32
 MAX_BUDGET_GB = 1024
 
@@ -96,7 +96,8 @@ class StreamingConfig:
         window: frames per window (sliding) or segment (causal), 1..32.
         input_size: size parameter of the resize rule [px]; 518 is the published value.
         max_gap_s: a longer pause between two frames starts the stream anew [s].
-        anchor_max_age: the pinned first frame is replaced when it is older than this many frames.
+        anchor_max_age: the pinned first frame is replaced when it is older than this many frames;
+            at least window * stride.
         anchor_min_overlap: ... or when it shares less than this part of the present view, 0..1.
         lookahead: sliding mode: answer each frame this many frames later, having seen them; a
             live pipeline, as the node's, takes 0 only.
@@ -122,7 +123,7 @@ class StreamingConfig:
     RANGES: ClassVar[Ranges] = {
         'window': (1, MAX_WINDOW),
         'input_size': (14, None),
-        'max_gap_s': (0.0, None),
+        'max_gap_s': (ABOVE_ZERO, None),
         'anchor_max_age': (1, None),
         'anchor_min_overlap': (0.0, 1.0),
         'lookahead': (0, MAX_WINDOW - 2),
@@ -130,7 +131,7 @@ class StreamingConfig:
         'alignment_memory': (1, None),
         'memory_budget_gb': (0.0, MAX_BUDGET_GB),
         'backend_check_frames': (1, None),
-        'backend_tolerance': (0.0, 1.0),
+        'backend_tolerance': (0.0, 0.5),
     }
 
     mode: StreamMode = 'sliding'
@@ -215,5 +216,5 @@ class StreamingConfig:
                 f'backend_check_frames must be >= 1, got {self.backend_check_frames}: nobody '
                 'would notice a wrong engine'
             )
-        if not 0 <= self.backend_tolerance < 1:
-            raise ConfigError(f'backend_tolerance must be 0..1, got {self.backend_tolerance}')
+        if not 0 <= self.backend_tolerance <= 0.5:
+            raise ConfigError(f'backend_tolerance must be 0..0.5, got {self.backend_tolerance}')

@@ -11,7 +11,8 @@ from gemdepth_ros.grounding.config import GroundingConfig
 from gemdepth_ros.grounding.pose_chain import PoseChainConfig
 from gemdepth_ros.hub.catalogue import GEMDEPTH_TINY
 from gemdepth_ros.inference.config import StreamingConfig
-from gemdepth_ros.pipeline.products_config import CostmapClouds, DepthNoise, EdgeFilter, Ranges
+from gemdepth_ros.pipeline.products_config import CostmapClouds, DepthNoise, EdgeFilter
+from gemdepth_ros.ranges import ABOVE_ZERO, Ranges
 
 
 @dataclass(frozen=True)
@@ -70,9 +71,9 @@ class MountingConfig:
     """
 
     RANGES: ClassVar[Ranges] = {
-        'height_m': (0.0, None),
-        'height_std_m': (0.0, None),
-        'angle_std_deg': (0.0, None),
+        'height_m': (ABOVE_ZERO, None),
+        'height_std_m': (ABOVE_ZERO, None),
+        'angle_std_deg': (ABOVE_ZERO, None),
     }
 
     height_m: float = math.nan
@@ -104,8 +105,8 @@ class ProductsConfig:
     """
 
     RANGES: ClassVar[Ranges] = {
-        'max_depth_m': (0.0, None),
-        'min_depth_m': (0.0, None),
+        'max_depth_m': (ABOVE_ZERO, None),
+        'min_depth_m': (ABOVE_ZERO, None),
         'cloud_decimation': (1, None),
     }
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from gemdepth_ros.errors import ConfigError
-
-Ranges = dict[str, tuple[float, float | None]]  # of values: smallest and largest, None: no limit
+from gemdepth_ros.ranges import ABOVE_ZERO, Ranges
 
 
 def _need(holds: bool, owner: object, names: tuple[str, ...], rule: str) -> None:
@@ -60,8 +59,8 @@ class EdgeFilter:
     """
 
     RANGES: ClassVar[Ranges] = {
-        'jump': (0.0, 1.0),
-        'plane_distance_m': (0.0, None),
+        'jump': (ABOVE_ZERO, 0.99),
+        'plane_distance_m': (ABOVE_ZERO, None),
         'window': (3, None),
     }
 
@@ -104,15 +103,15 @@ class CostmapClouds:
 
     RANGES: ClassVar[Ranges] = {
         'min_range_m': (0.0, None),
-        'max_range_m': (0.0, None),
-        'clearing_range_m': (0.0, None),
+        'max_range_m': (ABOVE_ZERO, None),
+        'clearing_range_m': (ABOVE_ZERO, None),
         'mark_step': (1, None),
         'clear_step': (1, None),
         'max_mark_points': (1, None),
         'max_clear_points': (1, None),
         'min_neighbours': (0, 8),
-        'neighbour_distance': (0.0, None),
-        'max_relative_std': (0.0, None),
+        'neighbour_distance': (ABOVE_ZERO, None),
+        'max_relative_std': (ABOVE_ZERO, None),
         'clear_margin_m': (0.0, None),
         'clear_margin_std': (0.0, None),
     }

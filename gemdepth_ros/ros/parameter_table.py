@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from gemdepth_ros.ranges import ABOVE_ZERO
 from gemdepth_ros.ros.config_fields import ConfigField
 from gemdepth_ros.ros.parameters import FIELDS
 
@@ -75,6 +76,9 @@ def _allowed(field: ConfigField) -> str:
     if field.minimum is None:
         return ''
     unknown = ', or unknown' if field.default != field.default else ''
+    above_zero = field.minimum == ABOVE_ZERO
     if field.maximum is None:
-        return f'>= {field.minimum:g}{unknown}'
+        return f'{"> 0" if above_zero else f">= {field.minimum:g}"}{unknown}'
+    if above_zero:
+        return f'above 0, to {field.maximum:g}{unknown}'
     return f'{field.minimum:g} to {field.maximum:g}{unknown}'

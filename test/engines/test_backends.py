@@ -266,8 +266,8 @@ def test_no_runtime_is_one_line(tiny_model, frames, monkeypatch):
         ({'mode': 'sliding', 'backend': 'onnx'}, 'backend onnx needs mode causal, got sliding'),
         ({'mode': 'causal', 'backend': 'cuda'}, "must be one of eager, .* got 'cuda'"),
         ({'backend_check_frames': 0}, 'backend_check_frames must be >= 1, got 0'),
-        ({'backend_tolerance': 1.5}, 'backend_tolerance must be 0..1, got 1.5'),
-        ({'backend_tolerance': float('nan')}, 'backend_tolerance must be 0..1, got nan'),
+        ({'backend_tolerance': 1.5}, 'backend_tolerance must be 0..0.5, got 1.5'),
+        ({'backend_tolerance': float('nan')}, 'backend_tolerance must be 0..0.5, got nan'),
     ],
 )
 def test_impossible_settings(values, said):
