@@ -1,4 +1,4 @@
-"""``gemdepth-ros weights``: list, get, add, verify, path, check."""
+"""``gemdepth-ros weights``: list, get, add, verify, path, check, convert."""
 
 from __future__ import annotations
 
@@ -43,6 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=NETWORKS,
         help='network; default: that of the NAME, what it looks like for a file',
     )
+    convert = actions.add_parser(
+        'convert', help='write a file as safetensors, which every PyTorch reads safely'
+    )
+    convert.add_argument('file', metavar='FILE', help='.pth or .safetensors file, or a NAME')
+    convert.add_argument('-o', '--output', required=True, metavar='FILE', type=Path)
+    convert.add_argument('--preset', choices=NETWORKS, help='network, as of check')
 
 
 def run(args: argparse.Namespace) -> int:
@@ -55,6 +61,8 @@ def run(args: argparse.Namespace) -> int:
         return _list()
     if args.action == 'check':
         return _check(args.file, args.preset)
+    if args.action == 'convert':
+        return _convert(args.file, args.output.expanduser(), args.preset)
     from gemdepth_ros.hub import find_entry
 
     entry = find_entry(args.name)
@@ -166,4 +174,18 @@ def _check(name_or_path: str, preset: str | None) -> int:
     parameters = sum(tensor.numel() for tensor in used)
     print(f'{path} fits network {preset}: {len(state)} tensors, names and shapes all known')
     print(f'{len(used)} are used ({parameters / 1e6:.2f} M parameters, all finite)')
+    return 0
+
+
+def _convert(name_or_path: str, target: Path, preset: str | None) -> int:
+    from gemdepth_ros.hub import CATALOGUE, locate
+    from gemdepth_ros.model.conversion import convert_weights
+
+    entry = CATALOGUE.get(name_or_path)
+    if entry:
+        print(entry.notice)
+        preset = preset or entry.preset
+    preset = convert_weights(locate(name_or_path), target, preset)
+    print(f'{target}: {target.stat().st_size / 1e9:.2f} GB for network {preset}')
+    print(f'Use it with --weights {target} --preset {preset}')
     return 0

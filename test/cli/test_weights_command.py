@@ -154,6 +154,47 @@ def test_check_of_a_whole_file(
     assert len(error.strip().splitlines()) == 1
 
 
+def test_a_pickle_becomes_safetensors(
+    tmp_path: Path,
+    tiny_config: object,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    torch = pytest.importorskip('torch')
+    from gemdepth_ros.model import build_gemdepth
+    from gemdepth_ros.model.checkpoint import load_state, published_state
+    from gemdepth_ros.model.config import PRESETS
+
+    monkeypatch.setitem(PRESETS, 'small', tiny_config)
+    state = published_state(build_gemdepth('small'))
+    source, target = tmp_path / 'small.pth', tmp_path / 'small.safetensors'
+    unused = {'pretrained.mask_token': torch.zeros(1, tiny_config.encoder.width)}  # type: ignore[attr-defined]
+    torch.save({'model': state | unused}, source)
+    words = ['weights', 'convert', str(source), '--preset', 'small', '-o']
+    assert main([*words, str(target)]) == 0
+    assert f'--weights {target} --preset small' in capsys.readouterr().out
+    converted = load_state(target)
+    assert set(converted) == set(state)
+    assert all(torch.equal(converted[name], state[name]) for name in state)
+    refused = {target: 'exists already', tmp_path / 'small.pt': 'must end in .safetensors'}
+    for path, says in {**refused, tmp_path / 'no' / 'x.safetensors': 'cannot write'}.items():
+        assert main([*words, str(path)]) == 1
+        assert says in capsys.readouterr().err
+    torch.save({'weight': torch.zeros(1)}, source)
+    assert main([*words, str(tmp_path / 'other.safetensors')]) == 1
+    assert 'do not fit the network' in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['small.pth', 'small.safetensors']
+
+
+def test_converting_a_name_tells_its_licence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / 'tiny.safetensors'
+    assert main(['weights', 'convert', 'gemdepth-tiny', '-o', str(target)]) == 0
+    assert 'Licence: Apache-2.0' in capsys.readouterr().out
+    assert main(['weights', 'check', str(target)]) == 0
+
+
 def test_a_name_is_checked_against_its_own_network(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(['weights', 'check', 'gemdepth-tiny']) == 0
     assert 'fits network tiny: ' in capsys.readouterr().out
