@@ -10,6 +10,7 @@ import yaml
 from gemdepth_ros.bags.kitti_files import (
     IMAGE_SUFFIXES,
     NOMINAL_RATE_HZ,
+    FrameFiles,
     KittiOptions,
     camera_of_projection,
     check_ascending,
@@ -20,6 +21,7 @@ from gemdepth_ros.bags.kitti_files import (
     read_poses,
     read_scan,
     relative_stamps_ns,
+    sample_image,
 )
 from gemdepth_ros.bags.recording import (
     PoseSample,
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 
 LOOKED_FOR = 'a clip: calib.yaml and image_02/'
 
+_CAMERA = 2  # the only one: calib.yaml describes no other
+
 
 def matches(folder: Path) -> bool:
     """Return whether the folder looks like a clip."""
@@ -51,7 +55,15 @@ def open_clip(folder: Path, options: KittiOptions) -> Recording:
     Files: ``calib.yaml`` (K; optional T_cam_velo, camera_height, frame_rate) and
     ``image_02/N.png``; optional ``lidar/N.bin``, ``depth/N.png``, ``times.txt`` (seconds) and
     ``poses.txt`` (world from camera, 3x4).
+
+    Raises:
+        BagError: a file is missing or damaged, or the camera that is asked for is not there.
     """
+    if options.camera not in (None, _CAMERA):
+        raise BagError(
+            f'{folder} is a clip of camera {_CAMERA} and has no camera {options.camera}; leave '
+            'out --camera'
+        )
     calibration = _read_yaml(folder / 'calib.yaml')
     images = numbered_files(folder / 'image_02', IMAGE_SUFFIXES)
     if not images:
@@ -59,7 +71,7 @@ def open_clip(folder: Path, options: KittiOptions) -> Recording:
     scans = numbered_files(folder / 'lidar', ('.bin',))
     depths = numbered_files(folder / 'depth', ('.png',))
     numbers = list(images)
-    rig = _rig(folder / 'calib.yaml', calibration, images[numbers[0]], options)
+    rig = _rig(folder / 'calib.yaml', calibration, images, options)
     lidar_from_camera = _lidar_transform(calibration)
     rate_hz = float(calibration.get('frame_rate', NOMINAL_RATE_HZ))
     stamps_ns = relative_stamps_ns(folder / 'times.txt', numbers, options.base_time_ns, rate_hz)
@@ -67,12 +79,19 @@ def open_clip(folder: Path, options: KittiOptions) -> Recording:
 
     def load(index: int) -> SensorFrame:
         number = numbers[index]
-        points = read_scan(scans[number]) if number in scans else None
-        depth_m = read_depth(depths[number]) if number in depths else None
-        if depth_m is None and points is not None and lidar_from_camera is not None:
+        beside = FrameFiles(options.tolerant)
+        points = beside.read(scans.get(number), read_scan)
+        depth_m = beside.read(depths.get(number), read_depth)
+        # A damaged depth map is not replaced by the scan: it would be truth of another density.
+        if number not in depths and points is not None and lidar_from_camera is not None:
             depth_m = project_to_depth(points, lidar_from_camera, rig.camera)
         return SensorFrame(
-            stamps_ns[index], read_image(images[number]), points, stamps_ns[index], depth_m
+            stamps_ns[index],
+            read_image(images[number]),
+            points,
+            stamps_ns[index],
+            depth_m,
+            tuple(beside.damage),
         )
 
     return Recording(
@@ -86,16 +105,19 @@ def open_clip(folder: Path, options: KittiOptions) -> Recording:
     )
 
 
-def _rig(path: Path, calibration: dict[str, Any], first_image: Path, options: KittiOptions) -> Rig:
+def _rig(
+    path: Path, calibration: dict[str, Any], images: dict[int, Path], options: KittiOptions
+) -> Rig:
     matrix = np.array(calibration.get('K', ()), np.float64)
     if matrix.shape != (3, 3):
         raise BagError(f'{path} must hold the 3x3 matrix K of the rectified camera')
     projection = np.hstack([matrix, np.zeros((3, 1))])
-    camera, _ = camera_of_projection(projection, read_image(first_image))
+    sample, pixels = sample_image(images, options)
+    camera, _ = camera_of_projection(projection, pixels)
     size = calibration.get('image_size', {'width': camera.width, 'height': camera.height})
     if (size['width'], size['height']) != (camera.width, camera.height):
         raise BagError(
-            f'{path} is for {size["width"]}x{size["height"]} images, but {first_image.name} is '
+            f'{path} is for {size["width"]}x{size["height"]} images, but {sample.name} is '
             f'{camera.width}x{camera.height}'
         )
     height_m = options.camera_height_m
@@ -104,7 +126,7 @@ def _rig(path: Path, calibration: dict[str, Any], first_image: Path, options: Ki
     base_from_camera = base_from_level_camera(height_m)
     camera_from_lidar = _lidar_transform(calibration)
     return Rig(
-        camera,
+        options.corrected(camera),
         base_from_camera,
         None if camera_from_lidar is None else base_from_camera @ camera_from_lidar,
     )

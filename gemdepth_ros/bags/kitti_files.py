@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, cast
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from gemdepth_ros.bags.stamps import parse_time_ns
 from gemdepth_ros.errors import BagError
 from gemdepth_ros.interfaces import PinholeIntrinsics
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from gemdepth_ros.interfaces import Float32Array, Float64Array, UInt8Array
@@ -42,11 +43,54 @@ class KittiOptions:
         base_time_ns: time of second 0, for layouts whose times are relative [ns].
         camera_height_m: height of the camera over the ground [m]; None takes what a clip's
             calib.yaml says (0 when it says nothing), else `CAMERA_HEIGHT_M`.
+        intrinsics: fx, fy, cx, cy of the images, which win over the calibration, or None [px].
+        tolerant: a scan or a depth map that cannot be read is left out and named in its frame's
+            ``damage``; else it is an error.
     """
 
     camera: int | None = None
     base_time_ns: int = RECORDING_DAY_NS
     camera_height_m: float | None = None
+    intrinsics: tuple[float, float, float, float] | None = None
+    tolerant: bool = False
+
+    def corrected(self, camera: PinholeIntrinsics) -> PinholeIntrinsics:
+        """Return the camera with the intrinsics that the user states."""
+        if self.intrinsics is None:
+            return camera
+        fx, fy, cx, cy = self.intrinsics
+        return replace(camera, fx=fx, fy=fy, cx=cx, cy=cy)
+
+
+@dataclass
+class FrameFiles:
+    """Reads what lies beside one image.
+
+    Attributes:
+        tolerant: what cannot be read is left out; else it is an error.
+        damage: why things were left out.
+    """
+
+    tolerant: bool
+    damage: list[BagError] = field(default_factory=list)
+
+    def read(
+        self, path: Path | None, reader: Callable[[Path], Float32Array]
+    ) -> Float32Array | None:
+        """Return what the reader makes of a file; None: there is none, or it is damaged.
+
+        Raises:
+            BagError: it is damaged, and that is not tolerated.
+        """
+        if path is None:
+            return None
+        try:
+            return reader(path)
+        except BagError as error:
+            if not self.tolerant:
+                raise
+            self.damage.append(error)
+            return None
 
 
 def read_numbers(path: Path) -> list[list[float]]:
@@ -139,9 +183,37 @@ def camera_of_projection(
     return camera, camera_from_camera0
 
 
+def sample_image(images: dict[int, Path], options: KittiOptions) -> tuple[Path, UInt8Array]:
+    """Return the image that tells the size of a recording's images: the first.
+
+    Raises:
+        BagError: it cannot be read; where damage is tolerated: none of them can.
+    """
+    for path in images.values():
+        try:
+            return path, read_image(path)
+        except BagError:
+            if not options.tolerant:
+                raise
+    path = next(iter(images.values()))
+    raise BagError(f'none of the {len(images)} images in {path.parent} can be read')
+
+
+def read_pixels(path: Path, flags: int) -> npt.NDArray[Any] | None:
+    """Return an image file as OpenCV reads it with ``flags``; None: missing or damaged."""
+    try:
+        return cv2.imread(str(path), flags)
+    except cv2.error:  # a header that claims more pixels than OpenCV takes; else it returns None
+        return None
+
+
 def read_image(path: Path) -> UInt8Array:
-    """Return an image file as RGB [H, W, 3] or grey [H, W]."""
-    image = cv2.imread(str(path), cv2.IMREAD_ANYCOLOR)
+    """Return an image file as RGB [H, W, 3] or grey [H, W].
+
+    Raises:
+        BagError: it is missing or damaged.
+    """
+    image = read_pixels(path, cv2.IMREAD_ANYCOLOR)
     if image is None:
         raise BagError(f'cannot read image {path}: missing or damaged')
     if image.ndim == 3:
@@ -162,7 +234,7 @@ def read_scan(path: Path) -> Float32Array:
 
 def read_depth(path: Path) -> Float32Array:
     """Return a KITTI depth map (uint16, metres x 256, 0 none) as metres, NaN unknown."""
-    stored = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    stored = read_pixels(path, cv2.IMREAD_UNCHANGED)
     if stored is None or stored.dtype != np.uint16 or stored.ndim != 2:
         raise BagError(f'depth map {path} is not a 16-bit grey PNG')
     depth_m = stored.astype(np.float32) / np.float32(256)

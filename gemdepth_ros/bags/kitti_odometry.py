@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gemdepth_ros.bags.kitti_files import (
     CAMERA_HEIGHT_M,
     NOMINAL_RATE_HZ,
+    FrameFiles,
     KittiOptions,
     camera_folders,
     camera_of_projection,
@@ -21,6 +22,7 @@ from gemdepth_ros.bags.kitti_files import (
     read_poses,
     read_scan,
     relative_stamps_ns,
+    sample_image,
 )
 from gemdepth_ros.bags.recording import (
     PoseSample,
@@ -63,9 +65,9 @@ def open_sequence(folder: Path, options: KittiOptions) -> Recording:
     name = f'P{camera_number}'
     if name not in matrices:
         raise BagError(f'{folder / "calib.txt"} has no {name}, which image_{camera_number} needs')
-    camera, camera_from_camera0 = camera_of_projection(
-        matrices[name][:3], read_image(images[numbers[0]])
-    )
+    _, sample = sample_image(images, options)
+    stated, camera_from_camera0 = camera_of_projection(matrices[name][:3], sample)
+    camera = options.corrected(stated)
     height_m = CAMERA_HEIGHT_M if options.camera_height_m is None else options.camera_height_m
     base_from_camera = base_from_level_camera(height_m)
     base_from_camera0 = base_from_camera @ camera_from_camera0
@@ -84,9 +86,12 @@ def open_sequence(folder: Path, options: KittiOptions) -> Recording:
     def load(index: int) -> SensorFrame:
         number = numbers[index]
         image = read_image(images[number])
-        if camera_from_lidar is None or number not in scans:
+        if camera_from_lidar is None:
             return SensorFrame(stamps_ns[index], image)
-        points = read_scan(scans[number])
+        beside = FrameFiles(options.tolerant)
+        points = beside.read(scans.get(number), read_scan)
+        if points is None:
+            return SensorFrame(stamps_ns[index], image, damage=tuple(beside.damage))
         depth_m = project_to_depth(points, camera_from_lidar, camera)
         return SensorFrame(stamps_ns[index], image, points, stamps_ns[index], depth_m)
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from gemdepth_ros.bags.kitti_files import (
     CAMERA_HEIGHT_M,
+    FrameFiles,
     KittiOptions,
     camera_folders,
     camera_of_projection,
@@ -18,6 +19,7 @@ from gemdepth_ros.bags.kitti_files import (
     read_calibration,
     read_image,
     read_scan,
+    sample_image,
 )
 from gemdepth_ros.bags.oxts import read_oxts, world_from_imu
 from gemdepth_ros.bags.recording import (
@@ -67,7 +69,8 @@ def open_drive(folder: Path, options: KittiOptions) -> Recording:
     camera_number, images = choose_camera(folder, _IMAGE_FOLDERS, options.camera)
     scans = numbered_files(folder / 'velodyne_points' / 'data', ('.bin',))
     numbers = list(images)
-    calibration = _read_calibration(folder, camera_number, read_image(images[numbers[0]]))
+    _, sample = sample_image(images, options)
+    calibration = _read_calibration(folder, camera_number, sample, options)
     camera_from_lidar = calibration.camera_from_lidar
     has_lidar = bool(scans) and camera_from_lidar is not None
     stamps_ns = _stamps_ns(folder / f'image_{camera_number:02d}', numbers)
@@ -76,9 +79,12 @@ def open_drive(folder: Path, options: KittiOptions) -> Recording:
     def load(index: int) -> SensorFrame:
         number = numbers[index]
         image = read_image(images[number])
-        if camera_from_lidar is None or number not in scans:
+        if camera_from_lidar is None:
             return SensorFrame(stamps_ns[index], image)
-        points = read_scan(scans[number])
+        beside = FrameFiles(options.tolerant)
+        points = beside.read(scans.get(number), read_scan)
+        if points is None:
+            return SensorFrame(stamps_ns[index], image, damage=tuple(beside.damage))
         depth_m = project_to_depth(points, camera_from_lidar, calibration.camera)
         return SensorFrame(stamps_ns[index], image, points, scan_stamps_ns[number], depth_m)
 
@@ -95,7 +101,9 @@ def open_drive(folder: Path, options: KittiOptions) -> Recording:
     )
 
 
-def _read_calibration(folder: Path, camera_number: int, image: UInt8Array) -> _Calibration:
+def _read_calibration(
+    folder: Path, camera_number: int, image: UInt8Array, options: KittiOptions
+) -> _Calibration:
     path = _calibration_file(folder, 'calib_cam_to_cam.txt')
     if path is None:
         raise BagError(
@@ -111,7 +119,7 @@ def _read_calibration(folder: Path, camera_number: int, image: UInt8Array) -> _C
     rectification = from_parts(cameras['R_rect_00'].reshape(3, 3), np.zeros(3))
     camera0_from_lidar = _read_rigid(folder, 'calib_velo_to_cam.txt')
     return _Calibration(
-        camera,
+        options.corrected(camera),
         None
         if camera0_from_lidar is None
         else camera_from_camera0 @ rectification @ camera0_from_lidar,

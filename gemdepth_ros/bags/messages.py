@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +31,7 @@ from rosbags.typesys.stores.ros2_jazzy import tf2_msgs__msg__TFMessage as TFMess
 from scipy.spatial.transform import Rotation
 
 from gemdepth_ros.bags.stamps import header_message
+from gemdepth_ros.errors import BagError
 from gemdepth_ros.geometry.se3 import from_parts, quaternion_xyzw
 from gemdepth_ros.interfaces import PinholeIntrinsics
 
@@ -165,14 +167,25 @@ def tf_message(transforms: Iterable[TransformStamped]) -> TFMessage:
 
 
 def read_transform(transform: Any) -> Float64Array:
-    """Return a geometry_msgs/Transform or Pose as a 4x4 matrix."""
+    """Return a geometry_msgs/Transform or Pose as a matrix, float64 [4, 4].
+
+    Raises:
+        BagError: a number is not finite, or the quaternion has no length: drivers that know no
+            orientation leave it at zero.
+    """
     translation = getattr(transform, 'translation', None) or transform.position
     rotation = getattr(transform, 'rotation', None) or transform.orientation
-    quaternion = [rotation.x, rotation.y, rotation.z, rotation.w]
-    return from_parts(
-        Rotation.from_quat(quaternion).as_matrix(),
-        np.array([translation.x, translation.y, translation.z]),
-    )
+    xyz = [translation.x, translation.y, translation.z]
+    xyzw = [rotation.x, rotation.y, rotation.z, rotation.w]
+    if not all(map(math.isfinite, (*xyz, *xyzw))):
+        raise BagError(f'a pose is not finite: position {xyz}, quaternion {xyzw}')
+    length = math.hypot(*xyzw)  # its squares may be too large for a float
+    if length < 0.5:
+        raise BagError(f'the quaternion {xyzw} has no length: nobody filled it in')
+    if math.isinf(length):
+        raise BagError(f'the quaternion {xyzw} is too long for a rotation')
+    unit = np.array(xyzw, np.float64) / length
+    return from_parts(Rotation.from_quat(unit).as_matrix(), np.array(xyz, np.float64))
 
 
 def _quaternion(matrix: Float64Array) -> Quaternion:

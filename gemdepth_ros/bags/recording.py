@@ -59,6 +59,7 @@ class SensorFrame:
         points_xyzi: float32 [N, 4] in the LiDAR's frame [m]; None when there is no scan.
         points_stamp_ns: time of the scan [ns].
         depth_m: float32 [H, W], along the optical axis [m], NaN unknown; None when not known.
+        damage: why a scan or a depth map that should be there is missing.
     """
 
     stamp_ns: int
@@ -66,6 +67,7 @@ class SensorFrame:
     points_xyzi: Float32Array | None = None
     points_stamp_ns: int = 0
     depth_m: Float32Array | None = None
+    damage: tuple[BagError, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

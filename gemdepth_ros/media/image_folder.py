@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -48,11 +48,24 @@ class ImageFolder:
     def __iter__(self) -> Iterator[MediaFrame]:
         """Decode the images one by one."""
         size: tuple[int, ...] | None = None
+        for frame in self.readable(_refuse):
+            size = size or frame.image_rgb.shape
+            require_size(frame.image_rgb, size, str(self._paths[frame.index]))
+            yield frame
+
+    def readable(self, on_bad_image: Callable[[ImageError], None]) -> Iterator[MediaFrame]:
+        """Decode the images that can be decoded; see `FrameSource`."""
         for index, path in enumerate(self._paths):
-            image = read_image(path)
-            size = size or image.shape
-            require_size(image, size, str(path))
+            try:
+                image = read_image(path)
+            except ImageError as error:
+                on_bad_image(error)
+                continue
             yield MediaFrame(index, image, round(index * 1e9 / self.frame_rate_hz), path.name)
+
+
+def _refuse(error: ImageError) -> None:
+    raise error
 
 
 def read_image(path: Path) -> UInt8Array:

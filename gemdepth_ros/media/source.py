@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -51,6 +51,16 @@ class FrameSource(Protocol):
 
         Raises:
             ImageError: a frame cannot be decoded, or has another size than the first.
+        """
+
+    def readable(self, on_bad_image: Callable[[ImageError], None]) -> Iterator[MediaFrame]:
+        """Yield the frames that can be decoded, of whatever size.
+
+        Args:
+            on_bad_image: told of each of the others; its number stays free.
+
+        Raises:
+            ImageError: the clip cannot be read on, where its frames are not files of their own.
         """
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -29,17 +29,26 @@ class VideoFile:
 
     def __iter__(self) -> Iterator[MediaFrame]:
         """Decode the video from its start."""
-        capture = self._open()
         size: tuple[int, ...] | None = None
+        for frame in self._decoded():
+            size = size or frame.image_rgb.shape
+            require_size(frame.image_rgb, size, f'frame {frame.index} of {self._path}')
+            yield frame
+
+    def readable(self, on_bad_image: Callable[[ImageError], None]) -> Iterator[MediaFrame]:
+        """Decode the video up to its first damage: no frame behind it stands alone."""
+        del on_bad_image
+        return self._decoded()
+
+    def _decoded(self) -> Iterator[MediaFrame]:
+        capture = self._open()
         index, stamp_ns = 0, -1
         try:
             while True:
                 good, image = capture.read()
                 if not good:
                     break
-                size = size or image.shape
                 rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
-                require_size(rgb, size, f'frame {index} of {self._path}')
                 stamp_ns = self._stamp_ns(capture.get(cv2.CAP_PROP_POS_MSEC), index, stamp_ns)
                 yield MediaFrame(index, rgb, stamp_ns)
                 index += 1

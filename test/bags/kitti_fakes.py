@@ -107,3 +107,20 @@ def write_odometry_sequence(
     (root / 'poses').mkdir()
     np.savetxt(root / 'poses' / '07.txt', poses.reshape(-1, 12), fmt='%.9e')
     return sequence
+
+
+def write_clip(folder: Path, frames: int) -> Path:
+    """Write a clip with scans and depth maps: 10 m on the axis in scans, 5 m all over in maps."""
+    a = AXES.split()
+    transform = ', '.join([*a[:3], '0', *a[3:6], '0', *a[6:], '0', '0', '0', '0', '1'])
+    folder.mkdir(parents=True)
+    (folder / 'calib.yaml').write_text(
+        f'K: [[{FOCAL}, 0, {CX}], [0, {FOCAL}, {CY}], [0, 0, 1]]\nT_cam_velo: [{transform}]\n'
+    )
+    (folder / 'depth').mkdir()
+    for index in range(frames):
+        write_image(folder / f'image_02/{index:06d}.png', 20 + index, colour=True)
+        write_scan(folder / f'lidar/{index:06d}.bin', [(10.0, 0.0, 0.0, 0.5)])
+        depth = np.full((HEIGHT, WIDTH), 5 * 256, np.uint16)
+        assert cv2.imwrite(str(folder / f'depth/{index:06d}.png'), depth)
+    return folder

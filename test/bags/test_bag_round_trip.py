@@ -5,6 +5,7 @@ from __future__ import annotations
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -201,6 +202,37 @@ def test_memory_does_not_grow_with_the_bag(
 
 def stamped(*stamps_ns: int) -> list[TimedMessage]:
     return [TimedMessage('/t', stamp_ns, None) for stamp_ns in stamps_ns]
+
+
+@pytest.mark.parametrize(
+    ('xyz', 'xyzw', 'complaint'),
+    [
+        ((0, 0, 0), (0, 0, 0, 0), 'has no length'),
+        ((0, 0, 0), (0, 0, 0, float('nan')), 'not finite'),
+        ((0, float('inf'), 0), (0, 0, 0, 1), 'not finite'),
+        ((0, 0, 0), (1e308, 1e308, 1e308, 1e308), 'too long'),
+    ],
+)
+def test_a_pose_that_is_none_is_refused(
+    xyz: tuple[float, ...], xyzw: tuple[float, ...], complaint: str
+) -> None:
+    pose = SimpleNamespace(
+        position=SimpleNamespace(**dict(zip('xyz', xyz, strict=True))),
+        orientation=SimpleNamespace(**dict(zip('xyzw', xyzw, strict=True))),
+    )
+    with pytest.raises(BagError, match=complaint):
+        read_transform(pose)
+
+
+def test_a_long_quaternion_is_normalised() -> None:
+    """Its squares are too large for a float."""
+    pose = SimpleNamespace(
+        position=SimpleNamespace(x=1.0, y=2.0, z=3.0),
+        orientation=SimpleNamespace(x=0.0, y=0.0, z=1e200, w=1e200),
+    )
+    turn = [[0, -1, 0], [1, 0, 0], [0, 0, 1]]
+    expected = from_parts(np.array(turn, np.float64), np.array([1.0, 2.0, 3.0]))
+    np.testing.assert_allclose(read_transform(pose), expected, atol=1e-12)
 
 
 def test_groups_are_merged_by_time() -> None:

@@ -243,6 +243,30 @@ def test_a_damaged_cloud_is_noted_and_left_out() -> None:
     assert 'does not fit' in notes[0]
 
 
+@pytest.mark.parametrize('value', [0.0, float('nan'), float('inf')])
+def test_an_odometry_without_an_orientation_is_noted_and_left_out(value: float) -> None:
+    notes: list[str] = []
+    feed = SensorFeed(SensorTopics('', '/odom'), TransformTree(), notes.append)
+    for stamp_ns in (90, 95):
+        pose = np.eye(4)
+        pose[0, 3] = stamp_ns
+        message = odometry_message(pose, np.zeros(6), stamp_ns, 'odom', 'camera')
+        if stamp_ns == 90:
+            turn = message.pose.pose.orientation
+            unknown = replace(turn, x=value, y=value, z=value, w=value)
+            message = replace(
+                message,
+                pose=replace(message.pose, pose=replace(message.pose.pose, orientation=unknown)),
+            )
+        for _ in range(2):
+            feed.add(BagMessage('/odom', ODOMETRY, stamp_ns, message))
+    (note, *_) = notes
+    assert len(notes) == 1
+    assert note.startswith('/odom: messages that cannot be read are left out; the first: ')
+    found = feed.readings(100, 200, 'camera').odometry
+    assert [sample.stamp_ns for sample in found] == [95, 95]
+
+
 def test_a_kitti_clip_becomes_a_cloud_in_metres(
     reconstruct: Run, shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -39,7 +40,7 @@ from gemdepth_ros.errors import BagError, ConfigError, GemDepthError
 from gemdepth_ros.evaluation.result import EvaluationResult
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'bags'))
-from kitti_fakes import write_odometry_sequence, write_raw_drive
+from kitti_fakes import write_clip, write_odometry_sequence, write_raw_drive
 
 FRAMES = 6
 NEARER = 4  # of TUM's depth, whose 16 bits end at 13 m
@@ -247,6 +248,39 @@ def test_kitti_layouts(tmp_path: Path, kind: str) -> None:
         (moved,) = frame.readings.odometry
         np.testing.assert_allclose(moved.odom_from_camera, frame.world_from_camera)
         assert frame.readings.mounting is None  # what the user states of the height stays
+
+
+@pytest.mark.parametrize('kind', ['clip', 'raw', 'odometry'])
+def test_stated_intrinsics_win_over_kittis(tmp_path: Path, kind: str) -> None:
+    """In the truth that is projected as well, as with a bag."""
+    if kind == 'clip':
+        folder = write_clip(tmp_path / 'clip', 2)
+        shutil.rmtree(folder / 'depth')
+    elif kind == 'raw':
+        folder = write_raw_drive(tmp_path, STANDING)
+    else:
+        folder = write_odometry_sequence(tmp_path, np.tile(np.eye(4)[:3], (2, 1, 1)))
+    plain = next(open_evaluation_source(folder, TINY, tmp_path / 'work').open(Findings()))
+    camera = plain.video.camera
+    assert camera is not None
+    assert plain.truth_m is not None
+    stated = (camera.fx, camera.fy, camera.cx - 2, camera.cy + 1)
+    settings = replace(TINY, intrinsics=stated)
+    frame = next(open_evaluation_source(folder, settings, tmp_path / 'work').open(Findings()))
+    assert frame.video.camera == replace(camera, cx=camera.cx - 2, cy=camera.cy + 1)
+    assert frame.truth_m is not None
+    (before,) = np.argwhere(np.isfinite(plain.truth_m))
+    (after,) = np.argwhere(np.isfinite(frame.truth_m))
+    assert (after - before).tolist() == [1, -2]
+    np.testing.assert_array_equal(frame.truth_m[tuple(after)], plain.truth_m[tuple(before)])
+
+
+def test_a_clip_has_one_camera(tmp_path: Path) -> None:
+    folder = write_clip(tmp_path / 'clip', 2)
+    source = open_evaluation_source(folder, replace(TINY, camera=2), tmp_path / 'work')
+    assert len(list(source.open(Findings()))) == 2
+    with pytest.raises(BagError, match=r'clip of camera 2 and has no camera 3'):
+        open_evaluation_source(folder, replace(TINY, camera=3), tmp_path / 'work')
 
 
 def test_benchmark_depth_beside_a_raw_drive_comes_first(tmp_path: Path) -> None:

@@ -86,6 +86,25 @@ def test_images_of_two_sizes_are_refused(tmp_path: Path) -> None:
         list(open_source(folder))
 
 
+def test_what_can_be_decoded_is_given_where_that_is_asked_for(tmp_path: Path) -> None:
+    folder = write_images(tmp_path / 'images', ['0.png', '1.png', '2.png', '3.png'])
+    (folder / '1.png').write_bytes(b'no image')
+    cv2.imwrite(str(folder / '2.png'), np.zeros((20, 30, 3), np.uint8))
+    errors: list[ImageError] = []
+    frames = list(open_source(folder).readable(errors.append))
+    assert [(frame.index, frame.name) for frame in frames] == [
+        (0, '0.png'),
+        (2, '2.png'),
+        (3, '3.png'),
+    ]
+    assert frames[1].image_rgb.shape == (20, 30, 3)
+    assert frames[1].stamp_ns == 200_000_000
+    (error,) = errors
+    assert '1.png' in str(error)
+    video = open_source(write_video(tmp_path / 'clip.avi', 3))
+    assert len(list(video.readable(errors.append))) == 3
+
+
 @pytest.mark.parametrize('content', [b'', b'\x89PNG\r\n', b'x' * 300])
 def test_damaged_image_is_named(tmp_path: Path, content: bytes) -> None:
     folder = write_images(tmp_path / 'images', ['0.png'])

@@ -12,11 +12,12 @@ from gemdepth_ros.cli.evaluation.bag_truth import (
     TruthTopics,
     choose_truth_topics,
 )
+from gemdepth_ros.cli.evaluation.depth_frames import foreign_depth, foreign_notes
 from gemdepth_ros.cli.evaluation.given_truth import GivenTruth, given_truth
 from gemdepth_ros.cli.evaluation.pipeline_settings import pipeline_config
 from gemdepth_ros.cli.evaluation.settings import EvaluationSettings
 from gemdepth_ros.cli.evaluation.source import EvaluationSource, Findings, SourceFrame
-from gemdepth_ros.cli.evaluation.truth_files import FrameKey
+from gemdepth_ros.cli.evaluation.truth_files import FrameKey, looked_up
 from gemdepth_ros.cli.reconstruction.bag_frames import BagFrames
 from gemdepth_ros.cli.reconstruction.recording import (
     BAG_SUFFIXES,
@@ -29,7 +30,7 @@ from gemdepth_ros.cli.reconstruction.sensors import (
     choose_topics,
     static_transforms,
 )
-from gemdepth_ros.errors import BagError, ImageError
+from gemdepth_ros.errors import BagError
 
 
 def is_bag(path: Path) -> bool:
@@ -48,32 +49,34 @@ def open_bag_source(path: Path, settings: EvaluationSettings) -> EvaluationSourc
     with BagReader(path) as reader:
         topics = reader.topics
         storage = reader.summary.storage
-        transforms = static_transforms(reader)
-    options = SourceOptions(topic=settings.topic, intrinsics=settings.intrinsics)
-    summary, info = image_and_info(path, topics, options)
-    image, count = summary.name, summary.message_count
-    if not count:
-        raise BagError(f'bag {path} holds no messages of {image}: nothing to evaluate')
-    truth = given_truth(settings)
-    chosen = choose_truth_topics(topics, truth.topics, truth.mask_topic, automatic=truth.automatic)
+        problems: list[str] = []
+        transforms = static_transforms(reader, problems.append)
+        options = SourceOptions(topic=settings.topic, intrinsics=settings.intrinsics)
+        summary, info = image_and_info(path, topics, options)
+        image, count = summary.name, summary.message_count
+        if not count:
+            raise BagError(f'bag {path} holds no messages of {image}: nothing to evaluate')
+        truth = given_truth(settings)
+        automatic = truth.automatic
+        foreign = foreign_depth(reader, image, truth.topics, transforms, automatic=automatic)
+    chosen = choose_truth_topics(
+        topics, truth.topics, truth.mask_topic, automatic=automatic, foreign=foreign
+    )
+    problems += foreign_notes(foreign, automatic=automatic)
 
     def frames(findings: Findings) -> Iterator[SourceFrame]:
         if not info and settings.intrinsics is None:
             findings.note(
                 f'no camera_info beside {image}: the field of view is a guess of the network'
             )
+        for problem in problems:
+            findings.note(problem)
         sensors = _grounding_topics(settings, topics, findings)
-        held = BagTruth(path, chosen, topics, transforms, settings.tolerance_ns, findings.note)
-
-        def bad_image(error: ImageError) -> None:
-            findings.frames += 1
-            findings.unusable += 1
-            findings.note(f'images that cannot be decoded are left out; the first: {error}')
-
+        held = BagTruth(path, chosen, topics, transforms, settings.tolerance_ns, findings)
         images = BagFrames(
-            path, image, info, settings.intrinsics, sensors, findings.note, bad_image
+            path, image, info, settings.intrinsics, sensors, findings.note, findings.bad_image
         )
-        return _frames(images, held, truth, chosen)
+        return _frames(images, held, truth, chosen, findings)
 
     return EvaluationSource(
         kind=f'rosbag {storage}' if storage == 'ros1' else f'rosbag2 {storage}',
@@ -87,19 +90,23 @@ def open_bag_source(path: Path, settings: EvaluationSettings) -> EvaluationSourc
 
 
 def _frames(
-    images: BagFrames, held: BagTruth, truth: GivenTruth, chosen: TruthTopics
+    images: BagFrames,
+    held: BagTruth,
+    truth: GivenTruth,
+    chosen: TruthTopics,
+    findings: Findings,
 ) -> Iterator[SourceFrame]:
-    for index, (video, readings) in enumerate(images):
-        key = FrameKey(index, index, video.stamp_ns)
+    for number, video, readings in images.numbered():
+        key = FrameKey(number, number, video.stamp_ns)
         depth = held.depth(video) if chosen.depth else None
         pose = held.pose(video) if chosen.poses else None
         mask = held.mask(video) if chosen.masks else None
         yield SourceFrame(
-            index,
+            number,
             video,
-            depth if truth.depth is None else truth.depth(key),
-            pose if truth.poses is None else truth.poses(key),
-            mask if truth.masks is None else truth.masks(key),
+            depth if truth.depth is None else looked_up(truth.depth, key, 'depth maps', findings),
+            pose if truth.poses is None else looked_up(truth.poses, key, 'poses', findings),
+            mask if truth.masks is None else looked_up(truth.masks, key, 'masks', findings),
             readings,
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -17,7 +17,8 @@ from gemdepth_ros.bags.reader import BagReader, TopicSummary
 from gemdepth_ros.bags.recording import project_to_depth
 from gemdepth_ros.bags.stamps import header_stamp_ns
 from gemdepth_ros.cli.evaluation.association import NearestStamped
-from gemdepth_ros.errors import BagError, ConfigError, GemDepthError
+from gemdepth_ros.cli.evaluation.source import Findings
+from gemdepth_ros.errors import BagError, ConfigError
 from gemdepth_ros.geometry.transform_tree import TransformTree
 from gemdepth_ros.interfaces import Float32Array, Float64Array, VideoFrame
 
@@ -25,7 +26,6 @@ IMAGE, CLOUD = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/PointCloud2'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
 ODOMETRY, POSE = 'nav_msgs/msg/Odometry', 'geometry_msgs/msg/PoseStamped'
 _DEPTH_KINDS, _POSE_KINDS = (IMAGE, CLOUD), (ODOMETRY, POSE)
-Note = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,24 @@ class TruthTopics:
 
 
 def choose_truth_topics(
-    topics: Mapping[str, TopicSummary], named: tuple[str, ...], masks: str, *, automatic: bool
+    topics: Mapping[str, TopicSummary],
+    named: tuple[str, ...],
+    masks: str,
+    *,
+    automatic: bool,
+    foreign: Collection[str] = (),
 ) -> TruthTopics:
     """Return the topics that the user names, or the likeliest ones.
 
     Automatic: a depth image whose name says ground truth, else the only depth image, else the
     only cloud; and the only Odometry, or the one that says ground truth.
+
+    Args:
+        topics: of the bag.
+        named: what the user names of depth and poses.
+        masks: what the user names of masks; empty: nothing.
+        automatic: nothing is named, the likeliest are taken.
+        foreign: depth images that belong to another camera: taken only when they are named.
 
     Raises:
         GemDepthError: a named topic is missing or of no kind that can be truth, or several
@@ -65,28 +77,37 @@ def choose_truth_topics(
     if other:
         raise ConfigError(f'{other[0]} is {kinds[other[0]]}: no depth, cloud or pose')
     if automatic:
-        depth = [_automatic_depth(topics)]
+        depth = [_automatic_depth(topics, foreign)]
         poses = [_likeliest(topics, (ODOMETRY,))]
     return TruthTopics(depth[0] if depth else '', poses[0] if poses else '', masks)
 
 
-def _automatic_depth(topics: Mapping[str, TopicSummary]) -> str:
-    images = {name: item for name, item in topics.items() if 'depth' in name.lower()}
+def depth_images(topics: Mapping[str, TopicSummary]) -> tuple[str, ...]:
+    """Return the topics that may be taken for true depth images without being named."""
+    return tuple(name for name in _measured(topics, (IMAGE,)) if 'depth' in name.lower())
+
+
+def _automatic_depth(topics: Mapping[str, TopicSummary], foreign: Collection[str]) -> str:
+    images = {name: topics[name] for name in depth_images(topics) if name not in foreign}
     return _likeliest(images, (IMAGE,)) or _likeliest(topics, (CLOUD,))
 
 
 def _likeliest(topics: Mapping[str, TopicSummary], kinds: tuple[str, ...]) -> str:
     """Return the only topic of a kind, the only one named ground truth, or nothing."""
-    found = [
+    found = _measured(topics, kinds)
+    best = [name for name in found if 'ground_truth' in name or '/gt' in name] or found
+    if len(best) > 1:
+        raise ConfigError(f'several topics could be the truth: --ground-truth {" or ".join(best)}')
+    return best[0] if best else ''
+
+
+def _measured(topics: Mapping[str, TopicSummary], kinds: tuple[str, ...]) -> list[str]:
+    return [
         name
         for name, topic in topics.items()
         # Topics of this package's node are what is judged, not what judges.
         if topic.message_type in kinds and '/depth_node/' not in name and 'gemdepth' not in name
     ]
-    best = [name for name in found if 'ground_truth' in name or '/gt' in name] or found
-    if len(best) > 1:
-        raise ConfigError(f'several topics could be the truth: --ground-truth {" or ".join(best)}')
-    return best[0] if best else ''
 
 
 class BagTruth:
@@ -98,7 +119,7 @@ class BagTruth:
         summaries: of the bag's topics.
         transforms: static ones.
         tolerance_ns: largest difference of stamps [ns].
-        note: told once of each thing that is wrong.
+        findings: told of what is wrong.
     """
 
     def __init__(
@@ -108,10 +129,10 @@ class BagTruth:
         summaries: Mapping[str, TopicSummary],
         transforms: TransformTree,
         tolerance_ns: int,
-        note: Note,
+        findings: Findings,
     ) -> None:
         self._path, self._topics, self._transforms = path, topics, transforms
-        self._note = note
+        self._findings, self._note = findings, findings.note
         self._is_cloud = bool(topics.depth) and summaries[topics.depth].message_type == CLOUD
         self._streams = {
             name: NearestStamped(self._messages(name), tolerance_ns)
@@ -142,8 +163,9 @@ class BagTruth:
                 f'{body!r}: its poses cannot be compared with the camera'
             )
             return None
-        world_from_body = read_transform(pose)
-        if body_from_camera is None:
+        found = self._tried(self._topics.poses, lambda: read_transform(pose))
+        world_from_body = cast('Float64Array | None', found)
+        if world_from_body is None or body_from_camera is None:
             return world_from_body
         return world_from_body @ body_from_camera
 
@@ -176,11 +198,7 @@ class BagTruth:
 
     def _tried(self, topic: str, work: Callable[[], Any]) -> Any | None:
         """One damaged message costs its frame, not the evaluation."""
-        try:
-            return work()
-        except GemDepthError as error:
-            self._note(f'{topic}: messages that cannot be read are left out; the first: {error}')
-            return None
+        return self._findings.tried(f'{topic}: messages that cannot be read', work)
 
     def _messages(self, topic: str) -> Iterator[tuple[int, Any]]:
         try:

@@ -19,7 +19,8 @@ from gemdepth_ros.bags.recording import PoseSample, Recording, SensorFrame
 from gemdepth_ros.cli.evaluation.given_truth import GivenTruth, given_truth, require_no_topics
 from gemdepth_ros.cli.evaluation.settings import EvaluationSettings
 from gemdepth_ros.cli.evaluation.source import EvaluationSource, Findings, SourceFrame
-from gemdepth_ros.cli.evaluation.truth_files import FrameKey, depth_folder
+from gemdepth_ros.cli.evaluation.truth_files import FrameKey, depth_folder, looked_up
+from gemdepth_ros.errors import BagError
 from gemdepth_ros.geometry.se3 import inverse
 from gemdepth_ros.interfaces import Float32Array, Float64Array, VideoFrame
 from gemdepth_ros.pipeline.readings import LidarScan, OdometrySample, SensorReadings
@@ -45,7 +46,8 @@ def open_kitti_source(folder: Path, settings: EvaluationSettings) -> EvaluationS
         GemDepthError: the folder or the truth cannot be read.
     """
     kind, _, pattern = next(layout for layout in _LAYOUTS if layout[1](folder))
-    recording = open_kitti(folder, KittiOptions(camera=settings.camera))
+    options = KittiOptions(settings.camera, intrinsics=settings.intrinsics, tolerant=True)
+    recording = open_kitti(folder, options)
     truth = given_truth(settings)
     require_no_topics(truth, f'{kind} {folder}')
     camera = settings.camera
@@ -91,9 +93,14 @@ class _KittiFrames:
 
     def frames(self, findings: Findings) -> Iterator[SourceFrame]:
         """Read the frames in order."""
-        del findings
         for index in range(self._recording.frame_count):
-            frame = self._recording.load(index)
+            try:
+                frame = self._recording.load(index)
+            except BagError as error:  # of its image: damage beside it is tolerated
+                findings.bad_image(error)
+                continue
+            for damage in frame.damage:
+                findings.leave_out('scans and depth maps that cannot be read', damage)
             key = FrameKey(index, self._numbers[index], frame.stamp_ns)
             image = frame.image
             rgb = image if image.ndim == 3 else np.repeat(image[:, :, np.newaxis], 3, axis=2)
@@ -102,26 +109,24 @@ class _KittiFrames:
             yield SourceFrame(
                 index,
                 VideoFrame(rgb, frame.stamp_ns, camera=camera if same else None),
-                self._depth(frame, key),
-                self._pose(key),
-                None if self._truth.masks is None else self._truth.masks(key),
+                self._depth(frame, key, findings),
+                self._pose(key, findings),
+                looked_up(self._truth.masks, key, 'masks', findings),
                 self._readings(frame, index),
             )
 
-    def _depth(self, frame: SensorFrame, key: FrameKey) -> Float32Array | None:
+    def _depth(self, frame: SensorFrame, key: FrameKey, findings: Findings) -> Float32Array | None:
         if self._own_depth:
             return frame.depth_m
         lookup = self._benchmark or self._truth.depth
-        found: Float32Array | None = lookup(key) if lookup is not None else None
+        found: Float32Array | None = looked_up(lookup, key, 'depth maps', findings)
         return found
 
-    def _pose(self, key: FrameKey) -> Float64Array | None:
+    def _pose(self, key: FrameKey, findings: Findings) -> Float64Array | None:
         if self._own_poses:
             rig = self._recording.rig
             return self._recording.poses[key.index].odom_from_base @ rig.base_from_camera
-        found: Float64Array | None = None
-        if self._truth.poses is not None:
-            found = self._truth.poses(key)
+        found: Float64Array | None = looked_up(self._truth.poses, key, 'poses', findings)
         return found
 
     def _readings(self, frame: SensorFrame, index: int) -> SensorReadings:

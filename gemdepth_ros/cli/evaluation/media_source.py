@@ -8,7 +8,7 @@ from pathlib import Path
 from gemdepth_ros.cli.evaluation.given_truth import GivenTruth, given_truth, require_no_topics
 from gemdepth_ros.cli.evaluation.settings import EvaluationSettings
 from gemdepth_ros.cli.evaluation.source import EvaluationSource, Findings, SourceFrame
-from gemdepth_ros.cli.evaluation.truth_files import FrameKey
+from gemdepth_ros.cli.evaluation.truth_files import FrameKey, looked_up
 from gemdepth_ros.interfaces import PinholeIntrinsics, VideoFrame
 from gemdepth_ros.media import FrameSource, open_source
 
@@ -29,7 +29,7 @@ def open_media_source(path: Path, settings: EvaluationSettings) -> EvaluationSou
     def frames(findings: Findings) -> Iterator[SourceFrame]:
         if settings.intrinsics is None:
             findings.note(NO_INTRINSICS)
-        return _frames(media, settings, truth)
+        return _frames(media, settings, truth, findings)
 
     return EvaluationSource(
         kind=kind,
@@ -43,9 +43,9 @@ def open_media_source(path: Path, settings: EvaluationSettings) -> EvaluationSou
 
 
 def _frames(
-    media: FrameSource, settings: EvaluationSettings, truth: GivenTruth
+    media: FrameSource, settings: EvaluationSettings, truth: GivenTruth, findings: Findings
 ) -> Iterator[SourceFrame]:
-    for frame in media:
+    for frame in media.readable(findings.bad_image):
         stem = Path(frame.name).stem
         number = int(stem) if stem.isdecimal() else frame.index
         key = FrameKey(frame.index, number, frame.stamp_ns)
@@ -55,7 +55,7 @@ def _frames(
         yield SourceFrame(
             frame.index,
             VideoFrame(frame.image_rgb, frame.stamp_ns, camera=camera),
-            None if truth.depth is None else truth.depth(key),
-            None if truth.poses is None else truth.poses(key),
-            None if truth.masks is None else truth.masks(key),
+            looked_up(truth.depth, key, 'depth maps', findings),
+            looked_up(truth.poses, key, 'poses', findings),
+            looked_up(truth.masks, key, 'masks', findings),
         )

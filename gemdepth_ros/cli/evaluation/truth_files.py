@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
-from gemdepth_ros.bags.kitti_files import matrices_3x4, read_numbers
+from gemdepth_ros.bags.kitti_files import matrices_3x4, read_numbers, read_pixels
+from gemdepth_ros.cli.evaluation.source import Findings
 from gemdepth_ros.errors import BagError
 from gemdepth_ros.geometry.se3 import from_parts
 from gemdepth_ros.interfaces import Float32Array, Float64Array
@@ -31,6 +32,20 @@ class FrameKey:
 
 
 Lookup = Callable[[FrameKey], Any]
+
+
+def looked_up(lookup: Lookup | None, key: FrameKey, what: str, findings: Findings) -> Any:
+    """Return what belongs to a frame, or None; a damaged file costs its frame and is counted.
+
+    Args:
+        lookup: where; None: nowhere.
+        key: of the frame.
+        what: is looked for, in the plural.
+        findings: told of files that cannot be read.
+    """
+    if lookup is None:
+        return None
+    return findings.tried(f'{what} that cannot be read', lambda: lookup(key))
 
 
 def depth_folder(folder: Path, factor: float) -> Lookup:
@@ -56,10 +71,10 @@ def mask_folder(folder: Path) -> Lookup:
         path = files.get(key.number)
         if path is None:
             return None
-        image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        image = read_pixels(path, cv2.IMREAD_GRAYSCALE)
         if image is None:
-            raise BagError(f'mask {path} cannot be read')
-        return image > 0
+            raise BagError(f'mask {path} cannot be read: missing or damaged')
+        return np.asarray(image > 0)
 
     return find
 
@@ -121,16 +136,25 @@ def nearest_stamp(stamps: npt.NDArray[np.int64], stamp_ns: int, tolerance_ns: in
 
 
 def read_depth_map(path: Path, factor: float) -> Float32Array:
-    """Return a depth map as metres, float32 [H, W], NaN where unknown (stored 0)."""
+    """Return a depth map as metres, float32 [H, W], NaN where unknown (stored 0).
+
+    Raises:
+        BagError: it is missing, damaged, or no depth map.
+    """
     if path.suffix == '.npy':
         try:
-            values = np.load(path, allow_pickle=False)
+            with path.open('rb') as file:
+                values = np.lib.format.read_array(file, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
-            raise BagError(f'depth map {path} cannot be read: {error}') from error
-        if values.ndim != 2:
-            raise BagError(f'depth map {path} must be [H, W], got {list(values.shape)}')
+            raise BagError(
+                f'depth map {path} cannot be read: {" ".join(str(error).split())}'
+            ) from error
+        if values.ndim != 2 or values.dtype.kind not in 'fiu':
+            raise BagError(
+                f'depth map {path} must be numbers [H, W], got {values.dtype} {list(values.shape)}'
+            )
         return np.where(values > 0, values, np.nan).astype(np.float32)
-    stored = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    stored = read_pixels(path, cv2.IMREAD_UNCHANGED)
     if stored is None or stored.dtype != np.uint16 or stored.ndim != 2:
         raise BagError(f'depth map {path} is not a 16-bit grey PNG')
     depth = stored.astype(np.float32) / np.float32(factor)

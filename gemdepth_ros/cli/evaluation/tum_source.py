@@ -16,6 +16,7 @@ from gemdepth_ros.cli.evaluation.settings import EvaluationSettings
 from gemdepth_ros.cli.evaluation.source import EvaluationSource, Findings, SourceFrame
 from gemdepth_ros.cli.evaluation.truth_files import (
     FrameKey,
+    looked_up,
     nearest_stamp,
     pose_file,
     read_depth_map,
@@ -81,17 +82,15 @@ class _TumFrames:
             try:
                 image = read_image(path)
             except ImageError as error:
-                findings.frames += 1
-                findings.unusable += 1
-                findings.note(f'images that cannot be read are left out; the first: {error}')
+                findings.bad_image(error)
                 continue
             key = FrameKey(index, index, stamp_ns)
             yield SourceFrame(
                 index,
                 VideoFrame(image, stamp_ns, camera=self._camera(image)),
-                self._depth(key),
-                None if self._poses is None else self._poses(key),
-                None if self._truth.masks is None else self._truth.masks(key),
+                looked_up(self._depth, key, 'depth maps', findings),
+                looked_up(self._poses, key, 'poses', findings),
+                looked_up(self._truth.masks, key, 'masks', findings),
             )
 
     def _camera(self, image: npt.NDArray[np.uint8]) -> PinholeIntrinsics | None:

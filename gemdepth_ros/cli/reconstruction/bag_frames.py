@@ -56,32 +56,46 @@ class BagFrames:
 
     def __iter__(self) -> Iterator[tuple[VideoFrame, SensorReadings]]:
         """Read the bag from its beginning."""
+        for _, frame, readings in self.numbered():
+            yield frame, readings
+
+    def numbered(self) -> Iterator[tuple[int, VideoFrame, SensorReadings]]:
+        """Read the bag likewise, each image with the number of its message.
+
+        Messages are counted from 0, those that cannot be decoded as well: files beside the bag
+        go by this number.
+        """
         with BagReader(self._path) as reader:
             if not self._sensors.wanted:
-                for frame in self._images(reader, None):
-                    yield frame, NOTHING_MEASURED
+                for number, frame in self._images(reader, None):
+                    yield number, frame, NOTHING_MEASURED
                 return
-            feed = SensorFeed(self._sensors, static_transforms(reader), self._note)
-            waiting: VideoFrame | None = None
-            for frame in self._images(reader, feed):
+            transforms = static_transforms(reader, self._say)
+            feed = SensorFeed(self._sensors, transforms, self._note)
+            waiting: tuple[int, VideoFrame] | None = None
+            for number, frame in self._images(reader, feed):
                 if waiting is not None:
-                    yield waiting, _readings(feed, waiting, frame.stamp_ns)
-                waiting = frame
+                    yield *waiting, _readings(feed, waiting[1], frame.stamp_ns)
+                waiting = number, frame
             if waiting is not None:
-                yield waiting, _readings(feed, waiting, FOREVER_NS)
+                yield *waiting, _readings(feed, waiting[1], FOREVER_NS)
 
-    def _images(self, reader: BagReader, feed: SensorFeed | None) -> Iterator[VideoFrame]:
-        """Yield the images; what the sensors measured goes to the feed."""
+    def _images(
+        self, reader: BagReader, feed: SensorFeed | None
+    ) -> Iterator[tuple[int, VideoFrame]]:
+        """Yield the images with their numbers; what the sensors measured goes to the feed."""
         info = _first(reader, self._info_topic) if self._info_topic else None
         wanted = [self._image_topic, *self._sensors.wanted]
         wanted += [self._info_topic] if self._info_topic else []
+        number = -1
         for item in reader.messages(wanted):
             if item.topic == self._info_topic:
                 info = _modern(item.message)
             elif item.topic == self._image_topic:
+                number += 1
                 frame = self._decoded(item.message, info)
                 if frame is not None:
-                    yield frame
+                    yield number, frame
             elif feed is not None:
                 feed.add(item)
 
@@ -104,11 +118,15 @@ class BagFrames:
             rectified = self._rectifier.apply(image_rgb, info)
             image_rgb, camera = rectified.image_rgb, rectified.camera
             valid = rectified.valid
-            if rectified.note and rectified.note not in self._told:
-                self._told.add(rectified.note)
-                self._note(f'{rectified.note}: the field of view is a guess of the network')
+            if rectified.note:
+                self._say(f'{rectified.note}: the field of view is a guess of the network')
         stamp_ns = header_stamp_ns(message)
         return VideoFrame(image_rgb, stamp_ns, message.header.frame_id, camera, valid=valid)
+
+    def _say(self, text: str) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            self._note(text)
 
 
 def _readings(feed: SensorFeed, frame: VideoFrame, next_ns: int) -> SensorReadings:

@@ -102,17 +102,18 @@ def is_truth(topic: str) -> bool:
     return 'ground_truth' in topic
 
 
-def static_transforms(reader: BagReader) -> TransformTree:
-    """Return all transforms of /tf_static."""
+def static_transforms(reader: BagReader, note: Callable[[str], None]) -> TransformTree:
+    """Return all transforms of /tf_static that can be used; ``note`` is told of the others."""
     tree = TransformTree()
-    if STATIC_TRANSFORMS in reader.topics:
-        for item in reader.messages([STATIC_TRANSFORMS]):
-            for transform in item.message.transforms:
-                tree.add(
-                    transform.header.frame_id,
-                    transform.child_frame_id,
-                    read_transform(transform.transform),
-                )
+    if STATIC_TRANSFORMS not in reader.topics:
+        return tree
+    for item in reader.messages([STATIC_TRANSFORMS]):
+        for transform in item.message.transforms:
+            parent, child = transform.header.frame_id, transform.child_frame_id
+            try:
+                tree.add(parent, child, read_transform(transform.transform))
+            except BagError as error:
+                note(f'{STATIC_TRANSFORMS} {parent} -> {child} is left out: {error}')
     return tree
 
 
@@ -142,11 +143,15 @@ class SensorFeed:
             try:
                 points = read_cloud(item.message).reshape(-1)
             except BagError as error:
-                self._say(f'{item.topic}: {error}')
+                self._leave_out(item.topic, error)
                 return
             self._scans.append((stamp_ns, item.message.header.frame_id, points))
         elif item.topic == self._topics.odometry:
-            pose = read_transform(item.message.pose.pose)
+            try:
+                pose = read_transform(item.message.pose.pose)
+            except BagError as error:
+                self._leave_out(item.topic, error)
+                return
             self._poses.append((stamp_ns, item.message.child_frame_id, pose))
 
     def readings(self, stamp_ns: int, next_ns: int, camera_frame: str) -> SensorReadings:
@@ -195,6 +200,13 @@ class SensorFeed:
                 'to be there'
             )
         return transform
+
+    def _leave_out(self, topic: str, error: BagError) -> None:
+        """Tell of a topic's first damaged message; each has numbers of its own in its text."""
+        about = f'{topic}: messages that cannot be read are left out'
+        if about not in self._told:
+            self._told.add(about)
+            self._note(f'{about}; the first: {error}')
 
     def _say(self, text: str) -> None:
         if text not in self._told:
