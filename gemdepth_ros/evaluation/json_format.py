@@ -51,6 +51,8 @@ def write_result(result: EvaluationResult, path: Path) -> None:
                 file.write('{\n' if number == 0 else ',\n')
                 _write_part(file, part.name, getattr(result, part.name))
             file.write('\n}\n')
+            file.flush()
+            os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
         raise ConfigError(f'cannot write {path}: {error.strerror or error}') from error

@@ -12,12 +12,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Protocol
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
 from gemdepth_ros.errors import ConfigError
 from gemdepth_ros.interfaces import Float32Array, Float64Array
+
+# What numpy's reader raises on files that were cut off or changed.
+_DAMAGE = (OSError, ValueError, TypeError, EOFError, NotImplementedError, BadZipFile)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +100,8 @@ class RecordStore:
         self.count = 0
         while self._path(self.count).exists():
             self.count += 1
+        # Those that an earlier process left without a state behind them will be truncated.
+        self._settled = self.count
 
     def append(self, record: FrameRecord) -> None:
         """Write the next record.
@@ -106,11 +112,21 @@ class RecordStore:
         self._write(lambda: self._save(record))
         self.count += 1
 
+    def settle(self) -> None:
+        """Have the records so far reach the disk itself, so that they outlast a loss of power.
+
+        Raises:
+            ConfigError: the disk failed.
+        """
+        self._write(self._sync)
+        self._settled = self.count
+
     def truncate(self, count: int) -> None:
         """Forget all records from number ``count`` on."""
         for number in range(count, self.count):
             self._path(number).unlink()
         self.count = min(self.count, count)
+        self._settled = min(self._settled, count)
 
     def read(self, number: int) -> FrameRecord:
         """Return one record.
@@ -122,7 +138,7 @@ class RecordStore:
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 return FrameRecord(**{name: _plain(arrays[name]) for name in arrays.files})
-        except (OSError, ValueError, TypeError, EOFError) as error:
+        except _DAMAGE as error:
             raise ConfigError(f'record {path} is damaged ({error}); evaluate anew') from error
 
     def __iter__(self) -> Iterator[FrameRecord]:
@@ -143,6 +159,12 @@ class RecordStore:
             np.savez(file, **{name: value for name, value in values.items() if value is not None})
         os.replace(temporary, self._path(self.count))
 
+    def _sync(self) -> None:
+        for number in range(self._settled, self.count):
+            with self._path(number).open('rb') as file:
+                os.fsync(file.fileno())
+        sync_folder(self.folder)
+
     def _write(self, action: Any) -> None:
         try:
             action()
@@ -151,6 +173,19 @@ class RecordStore:
                 f'cannot write to {self.folder}: {error.strerror or error}; evaluation keeps one '
                 'record per frame there until it ends'
             ) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names of a folder's files reach the disk itself.
+
+    Raises:
+        OSError: the disk failed.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _plain(array: npt.NDArray[Any]) -> Any:

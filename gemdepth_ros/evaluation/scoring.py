@@ -202,8 +202,14 @@ def _temporal(
     relative = relative_view()
     metric = 2 * contents.own_metric > contents.own_poses
     factor = fitted_factor(records, relative, own_metric=metric)
-    if math.isnan(factor):
+    if factor is None:
         notes.append('no two neighbouring frames have own poses: no self-consistency')
+        return []
+    if math.isnan(factor):
+        notes.append(
+            'no factor on own translations keeps half of the pixels in the image from frame to '
+            'frame: no self-consistency'
+        )
         return []
     scorer = AlignmentScorer(
         'self_consistency', relative, own=True, factor=factor, own_metric=metric

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from gemdepth_ros.evaluation.metrics import TemporalAlignment
+from gemdepth_ros.evaluation.metrics.tae import alignment_error, exchanged_depths, landed_share
 from gemdepth_ros.evaluation.records import FrameRecord, Records
 from gemdepth_ros.evaluation.result import FlickerScore, TemporalScore
 from gemdepth_ros.evaluation.views import DepthView
@@ -19,6 +20,8 @@ STILL_TURN_RAD = math.radians(0.1)
 SEARCH_PAIRS = 12
 SEARCH_WIDTH = 160  # columns of the maps that the search for a factor looks at
 SEARCH_REACH = math.log(1e4)
+MIN_LANDED_SHARE = 0.5  # of a frame's pixels that its neighbour must see for a factor to count
+LOST_PAIR_ERROR = 1.0
 
 
 class AlignmentScorer:
@@ -120,20 +123,25 @@ def stands_still(world_from_first: Float64Array, world_from_second: Float64Array
     return float(np.linalg.norm(step[:3, 3])) <= STILL_STEP_M and turn <= STILL_TURN_RAD
 
 
-def fitted_factor(store: Records, view: DepthView, *, own_metric: bool = False) -> float:
+def fitted_factor(store: Records, view: DepthView, *, own_metric: bool = False) -> float | None:
     """Return the factor on own translations under which own depth agrees best with itself.
 
     Relative depth and own translations have units of their own. The factor is searched over eight
-    decades on evenly spaced pairs of thinned maps; NaN where no pair has own poses.
+    decades on evenly spaced pairs of thinned maps. One that moves most of the pixels out of the
+    image is none: what nobody sees contradicts nothing.
 
     Args:
         store: the records.
         view: which depth.
         own_metric: which own poses count: those in metres, or the others.
+
+    Returns:
+        None where no pair has own poses; NaN where under every factor less than
+        `MIN_LANDED_SHARE` of each pair's pixels stays in the image.
     """
     pairs = _search_pairs(store, view, own_metric)
     if not pairs:
-        return math.nan
+        return None
 
     def error(log_factor: float) -> float:
         return _mean_error(pairs, math.exp(log_factor))
@@ -144,15 +152,16 @@ def fitted_factor(store: Records, view: DepthView, *, own_metric: bool = False) 
     found = minimize_scalar(
         error, bounds=(best - step, best + step), method='bounded', options={'xatol': 1e-3}
     )
-    return math.exp(float(found.x) if found.fun < error(best) else best)
+    factor = math.exp(float(found.x) if found.fun < error(best) else best)
+    lost = all(math.isnan(_pair_error(pair, factor)) for pair in pairs)
+    return math.nan if lost else factor
 
 
 _Thinned = tuple[Float64Array, Float64Array, Float64Array]
+_Pair = tuple[_Thinned, _Thinned]
 
 
-def _search_pairs(
-    store: Records, view: DepthView, own_metric: bool
-) -> list[tuple[_Thinned, _Thinned]]:
+def _search_pairs(store: Records, view: DepthView, own_metric: bool) -> list[_Pair]:
     numbers = np.unique(np.linspace(0, max(len(store) - 2, 0), SEARCH_PAIRS).astype(int))
     pairs = []
     for number in numbers.tolist() if len(store) > 1 else ():
@@ -177,13 +186,21 @@ def _thinned(record: FrameRecord, view: DepthView) -> _Thinned | None:
     return depth[::step, ::step], pose, matrix
 
 
-def _mean_error(pairs: list[tuple[_Thinned, _Thinned]], factor: float) -> float:
-    errors = []
-    for first, second in pairs:
-        measure = TemporalAlignment(first[2])
-        measure.add(first[0], _scaled(first[1], factor))
-        errors.append(measure.add(second[0], _scaled(second[1], factor)) or 0.0)
-    return float(np.mean(errors))
+def _mean_error(pairs: list[_Pair], factor: float) -> float:
+    """Return the mean error of pairs; one that leaves the image counts as wholly wrong."""
+    errors = np.array([_pair_error(pair, factor) for pair in pairs])
+    # No pair that is seen may be worse than one that is not, or throwing it out would pay.
+    return float(np.fmin(errors, LOST_PAIR_ERROR).mean())
+
+
+def _pair_error(pair: _Pair, factor: float) -> float:
+    """Return the pair's error as TAE has it, or NaN where too little lands either way."""
+    (before, world_from_before, matrix), (now, world_from_now, _) = pair
+    now_from_before = inverse(_scaled(world_from_now, factor)) @ _scaled(world_from_before, factor)
+    forward, backward = exchanged_depths(before, now, matrix, now_from_before)
+    if min(landed_share(forward, now), landed_share(backward, before)) < MIN_LANDED_SHARE:
+        return math.nan
+    return (alignment_error(forward, now) + alignment_error(backward, before)) / 2
 
 
 def _scaled(pose: Float64Array, factor: float) -> Float64Array:

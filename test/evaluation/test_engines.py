@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
 import signal
@@ -12,13 +13,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from rich.console import Console
 from small_bags import write_drive
 
-from gemdepth_ros.cli.evaluation import engines
+from gemdepth_ros.cli.evaluation import engines, run
 from gemdepth_ros.cli.evaluation.engine_options import EngineOptions
 from gemdepth_ros.cli.evaluation.engines import evaluate_many, source_folders
 from gemdepth_ros.cli.evaluation.many import run_many
@@ -150,6 +152,23 @@ def test_what_is_finished_is_not_repeated(bags: list[Path], tmp_path: Path) -> N
     assert again[0].result.timing == first[0].result.timing
     assert (tmp_path / bags[0].name / 'run.json').stat().st_mtime_ns == stamp
     assert again[2].result is not None
+
+
+def test_a_failing_disk_under_one_source_harms_no_other(
+    bags: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = run.evaluate_source
+
+    def evaluate(source: Path, *arguments: Any) -> Any:
+        if source == bags[0].resolve():
+            raise OSError(errno.EIO, 'Input/output error', str(source / 'drive.mcap'))
+        return real(source, *arguments)
+
+    monkeypatch.setattr(run, 'evaluate_source', evaluate)
+    bad, good = outcomes_of(bags[:2], tmp_path, LOCAL)
+    assert bad.result is None
+    assert bad.error.endswith('drive.mcap: Input/output error')
+    assert good.result is not None
 
 
 def test_without_ray_the_local_engine_does_it(

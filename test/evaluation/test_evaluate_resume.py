@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from evaluation_worlds import TINY, known, write_bag
 
@@ -22,6 +24,7 @@ from gemdepth_ros.cli.evaluation.settings import EvaluationSettings
 from gemdepth_ros.cli.evaluation.workspace import fingerprint
 from gemdepth_ros.cli.main import main
 from gemdepth_ros.errors import ConfigError
+from gemdepth_ros.evaluation.records import FrameRecord
 
 FRAMES = 16
 
@@ -41,17 +44,22 @@ class Killed(Exception):
     pass
 
 
-def interrupted_and_resumed(bag: Path, settings: EvaluationSettings, output: Path) -> list[int]:
-    """Stop after frame 9, go on; return the frames that the second run predicted."""
+def stopped_after(count: int, bag: Path, settings: EvaluationSettings, output: Path) -> None:
+    """Evaluate so many frames, and be killed at the next one."""
     seen: list[int] = []
 
     def stop(*arguments: object) -> None:
         seen.append(1)
-        if len(seen) == 10:
+        if len(seen) > count:
             raise Killed
 
     with pytest.raises(Killed):
         evaluate_source(bag, settings, output, observer=stop)
+
+
+def interrupted_and_resumed(bag: Path, settings: EvaluationSettings, output: Path) -> list[int]:
+    """Stop after frame 9, go on; return the frames that the second run predicted."""
+    stopped_after(9, bag, settings, output)
     second: list[int] = []
     evaluate_source(bag, settings, output, observer=lambda *_: second.append(1))
     return second
@@ -142,6 +150,132 @@ def test_other_truth_or_weights_are_another_evaluation(
     seen.add(fingerprint(images, settings))
     assert len(seen) == 3
     assert fingerprint(images, settings) in seen
+
+
+def test_a_live_run_is_another_evaluation_than_its_replay(bag: Path, tmp_path: Path) -> None:
+    live = {'make_predictor': known(), 'made_by': 'live node, played at 1 times'}
+    evaluate_source(bag, TINY, tmp_path, **live)
+    seen: list[int] = []
+    evaluate_source(
+        bag, TINY, tmp_path, make_predictor=known(), observer=lambda *_: seen.append(1)
+    )
+    assert len(seen) == FRAMES
+
+
+@pytest.mark.parametrize('inside', ['out', '.'])
+def test_output_inside_the_source_is_no_part_of_it(tmp_path: Path, inside: str) -> None:
+    source = write_bag(tmp_path / 'drive', FRAMES)
+    settings = replace(TINY, mode='causal', checkpoint_s=0.0)
+    second = interrupted_and_resumed(source, settings, source / inside)
+    assert len(second) == FRAMES - 9
+    seen: list[int] = []
+    (source / inside / 'report.html').write_text('a page')
+    evaluate_source(source, settings, source / inside, observer=lambda *_: seen.append(1))
+    assert not seen
+    (source / 'another.mcap').write_text('x')
+    other = fingerprint(source, settings, output=source / inside)
+    assert other != (source / inside / 'run.json').read_text()
+
+
+def test_a_link_to_nothing_is_no_fault(tmp_path: Path) -> None:
+    """Data sets under git-annex hold links to what was not fetched."""
+    images = tmp_path / 'images'
+    images.mkdir()
+    target = tmp_path / 'annex.png'
+    (images / '000001.png').symlink_to(target)
+    (images / 'loop').symlink_to('loop')
+    before = fingerprint(images, TINY)
+    assert before == fingerprint(images, TINY)
+    target.write_bytes(b'fetched')
+    assert fingerprint(images, TINY) != before
+
+
+def test_a_file_that_cannot_be_looked_at_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> Any:
+        raise PermissionError(errno.EACCES, 'Permission denied', str(path))
+
+    monkeypatch.setattr(workspace, '_file_state', refuse)
+    (tmp_path / 'clip.mp4').write_bytes(b'x')
+    with pytest.raises(ConfigError, match=r'cannot look at .*clip\.mp4: Permission denied'):
+        fingerprint(tmp_path / 'clip.mp4', TINY)
+
+
+@pytest.mark.parametrize(
+    ('source', 'beside'),
+    [
+        ('2011_09_26/2011_09_26_drive_0002_sync', '2011_09_26/calib_velo_to_cam.txt'),
+        ('odometry/sequences/04', 'odometry/poses/04.txt'),
+    ],
+)
+def test_calibration_and_poses_outside_the_folder_count(
+    tmp_path: Path, source: str, beside: str
+) -> None:
+    (tmp_path / source).mkdir(parents=True)
+    file = tmp_path / beside
+    file.parent.mkdir(exist_ok=True)
+    seen = {fingerprint(tmp_path / source, TINY)}
+    for text in ('wrong', 'corrected'):
+        file.write_text(text)
+        seen.add(fingerprint(tmp_path / source, TINY))
+    assert len(seen) == 3
+    (file.parent / 'readme.txt').write_text('x')
+    assert fingerprint(tmp_path / source, TINY) in seen
+
+
+def test_the_spare_state_stands_in_for_a_damaged_one(
+    bag: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = replace(TINY, mode='causal', checkpoint_s=0.0)
+    evaluate_source(bag, settings, tmp_path / 'whole')
+    parts = tmp_path / 'parts'
+    states = parts / '.work' / 'states'
+    stopped_after(9, bag, settings, parts)
+    older, newest = sorted(states.glob('*.bin'))
+    newest.write_bytes(newest.read_bytes()[:100])
+    stopped_after(0, bag, settings, parts)
+    assert older.exists()
+    assert not newest.exists()  # left there, it would be the next spare
+    assert newest.name in caplog.text
+    assert f'after {int(older.stem)} frames' in caplog.text
+    seen: list[int] = []
+    evaluate_source(bag, settings, parts, observer=lambda *_: seen.append(1))
+    assert len(seen) == FRAMES - int(older.stem)
+    assert without_times(parts) == without_times(tmp_path / 'whole')
+
+
+def test_states_without_their_records_start_anew(bag: Path, tmp_path: Path) -> None:
+    settings = replace(TINY, checkpoint_s=0.0)
+    stopped_after(9, bag, settings, tmp_path)
+    for record in (tmp_path / '.work' / 'records').iterdir():
+        record.unlink()
+    seen: list[int] = []
+    evaluate_source(bag, settings, tmp_path, observer=lambda *_: seen.append(1))
+    assert len(seen) == FRAMES
+
+
+def test_a_state_reaches_the_disk_after_the_records_it_stands_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loss of power must leave no state that speaks of records which are cut off."""
+    space = workspace.Workspace(tmp_path, 'test')
+    synced: list[str] = []
+    real = os.fsync
+
+    def fsync(handle: int) -> None:
+        synced.append(Path(os.readlink(f'/proc/self/fd/{handle}')).name)
+        real(handle)
+
+    monkeypatch.setattr(os, 'fsync', fsync)
+    for index in range(2):
+        space.records.append(FrameRecord(index, index, np.zeros((2, 3), np.float32), np.ones(4)))
+    space.save_state(b'state')
+    assert synced == ['0000000.npz', '0000001.npz', 'records', '0000002.tmp', 'states']
+    synced.clear()
+    space.records.append(FrameRecord(2, 2, np.zeros((2, 3), np.float32), np.ones(4)))
+    space.save_state(b'state')
+    assert synced[0] == '0000002.npz'
 
 
 def test_a_damaged_state_is_one_line(bag: Path, tmp_path: Path) -> None:

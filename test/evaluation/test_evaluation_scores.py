@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
+from gemdepth_ros.errors import ConfigError
 from gemdepth_ros.evaluation.baselines import PriorFit
 from gemdepth_ros.evaluation.calibration import CalibrationScorer
 from gemdepth_ros.evaluation.distance import DistanceErrors
 from gemdepth_ros.evaluation.frequency import error_bands
 from gemdepth_ros.evaluation.kitti_motion import LENGTHS_M, segment_errors
 from gemdepth_ros.evaluation.latency import simulate_latency
-from gemdepth_ros.evaluation.metrics import ScaleShift, ScaleShiftFit, depth_errors, score_sequence
+from gemdepth_ros.evaluation.metrics import (
+    ScaleShift,
+    ScaleShiftFit,
+    TemporalAlignment,
+    depth_errors,
+    score_sequence,
+)
 from gemdepth_ros.evaluation.protocols import Region
 from gemdepth_ros.evaluation.records import FrameRecord, RecordStore
+from gemdepth_ros.evaluation.result import EvaluationResult
 from gemdepth_ros.evaluation.scale import ScaleScorer
+from gemdepth_ros.evaluation.scoring import score_records
 from gemdepth_ros.evaluation.temporal import AlignmentScorer, FlickerScorer, fitted_factor
 from gemdepth_ros.evaluation.trajectory import TrajectoryScorer
 from gemdepth_ros.evaluation.views import metric_view, relative_view
@@ -282,6 +292,70 @@ def test_the_factor_of_own_translations_is_found(tmp_path: Path) -> None:
         records.append(record(index, flat, **own))
     factor = fitted_factor(store_of(tmp_path, records), relative_view())
     assert factor == pytest.approx(7, rel=0.02)
+
+
+def sideways(index: int, degrees: float, sky_rows: int = 0) -> FrameRecord:
+    """A slanted wall z = 8 + 0.3 x; steps of 0.8 m off the optical axis; own unit: 10 m."""
+    angle = math.radians(degrees)
+    place = 0.8 * index * np.array([math.sin(angle), 0.0, math.cos(angle)])
+    rays = (np.arange(WIDTH) - CAMERA.cx) / CAMERA.fx
+    row = (8 + 0.3 * place[0] - place[2]) / (1 - 0.3 * rays)
+    disparity = np.tile(1 / row, (HEIGHT, 1)).astype(np.float32)
+    disparity[:sky_rows] = 0.0
+    own = from_parts(np.eye(3), place / 10.0)
+    return record(index, disparity=disparity, own_from_camera=own, own_metric=False, depth_m=None)
+
+
+@pytest.mark.parametrize('sky_rows', [0, HEIGHT * 2 // 5])
+@pytest.mark.parametrize('degrees', [0.0, 40.0, 70.0, 90.0])
+def test_throwing_all_pixels_out_of_the_image_is_no_fit(
+    tmp_path: Path, degrees: float, sky_rows: int
+) -> None:
+    """Off the optical axis a huge factor leaves nothing, or only sky, that could disagree."""
+    records = [sideways(index, degrees, sky_rows) for index in range(6)]
+    factor = fitted_factor(store_of(tmp_path, records), relative_view())
+    assert factor == pytest.approx(10, rel=0.1)
+
+
+def turning(index: int) -> FrameRecord:
+    """Every frame looks the other way."""
+    own = from_parts(Rotation.from_euler('y', np.pi * index).as_matrix(), np.zeros(3))
+    return record(index, own_from_camera=own, own_metric=False, depth_m=None)
+
+
+def test_no_factor_keeps_the_image_and_that_is_said(tmp_path: Path) -> None:
+    records = [turning(index) for index in range(4)]
+    records = [replace(item, truth_pixels=None, truth_m=None) for item in records]
+    records = [replace(item, world_from_camera=None) for item in records]
+    store = store_of(tmp_path, records)
+    factor = fitted_factor(store, relative_view())
+    assert factor is not None
+    assert math.isnan(factor)
+    result = score_records(store, (), Region(), EvaluationResult())
+    assert result.temporal == ()
+    assert any('no factor on own translations keeps half' in note for note in result.notes)
+
+
+def test_without_own_poses_no_factor_is_sought(tmp_path: Path) -> None:
+    records = [record(index, own_from_camera=None) for index in range(3)]
+    assert fitted_factor(store_of(tmp_path, records), relative_view()) is None
+
+
+def test_published_tae_keeps_its_zero_where_nothing_lands() -> None:
+    measure = TemporalAlignment(record(0).matrix)
+    for index in range(2):
+        measure.add(true_depth(0), turning(index).own_from_camera)
+    assert measure.pairs == [0.0]
+
+
+@pytest.mark.parametrize('part', [0.0, 0.3, 0.6, 0.999])
+def test_a_record_that_was_cut_off_is_one_line(tmp_path: Path, part: float) -> None:
+    store = store_of(tmp_path, [record(0)])
+    file = tmp_path / 'records' / '0000000.npz'
+    content = file.read_bytes()
+    file.write_bytes(content[: int(part * len(content))])
+    with pytest.raises(ConfigError, match=r'record .*0000000\.npz is damaged .*; evaluate anew'):
+        store.read(0)
 
 
 def test_honest_deviations_are_calibrated() -> None:

@@ -19,21 +19,25 @@ import report_results
 from small_bags import write_drive
 
 from gemdepth_ros.bags.images import image_message
+from gemdepth_ros.bags.messages import odometry_message
 from gemdepth_ros.bags.qos import RELIABLE
 from gemdepth_ros.bags.reader import BagReader
-from gemdepth_ros.bags.stamps import header_stamp_ns
+from gemdepth_ros.bags.stamps import header_message, header_stamp_ns
+from gemdepth_ros.bags.typestore import message_store
 from gemdepth_ros.bags.writer import BagWriter
 from gemdepth_ros.cli import main as command_line
 from gemdepth_ros.cli.evaluation.run import evaluate_source
 from gemdepth_ros.cli.evaluation.settings import EvaluationSettings
 from gemdepth_ros.cli.evaluation.source import SourceFrame
 from gemdepth_ros.cli.evaluation.through_ros import topics
+from gemdepth_ros.cli.evaluation.through_ros.claims import Claims
 from gemdepth_ros.cli.evaluation.through_ros.live import LiveRun
 from gemdepth_ros.cli.evaluation.through_ros.measures import measures
 from gemdepth_ros.cli.evaluation.through_ros.recorded import RecordedPredictor
 from gemdepth_ros.cli.evaluation.through_ros.topics import Inputs, node_arguments
 from gemdepth_ros.cli.evaluation.through_ros.usage import Usage, UsageWatch
 from gemdepth_ros.errors import ConfigError
+from gemdepth_ros.geometry.se3 import from_parts
 from gemdepth_ros.interfaces import VideoFrame
 
 IMAGE = '/camera/image'
@@ -122,6 +126,95 @@ def test_images_without_an_answer_are_counted(bag: Path, tmp_path: Path) -> None
     result = evaluate_source(bag, SETTINGS, tmp_path / 'out', make_predictor=lambda _: predictor)
     source = result.source
     assert (source.frames, source.processed, source.dropped, source.unusable) == (6, 3, 3, 0)
+
+
+def odometry(variance: float) -> SimpleNamespace:
+    return SimpleNamespace(
+        pose=SimpleNamespace(covariance=(np.eye(6) * variance).ravel().tolist())
+    )
+
+
+def said(factor: float, std: float, resets: int = 0) -> SimpleNamespace:
+    return status(
+        resets=resets, last_reset_reason='gap' if resets else '', translation_factor=factor,
+        translation_factor_std=std,
+    )  # fmt: skip
+
+
+NO_FACTOR = said(math.nan, math.nan)
+
+
+@pytest.mark.parametrize(
+    ('variance', 'state', 'metric', 'lost'),
+    [
+        (0.01, None, True, False),
+        (9999.0, None, False, False),
+        (9999.0, NO_FACTOR, False, False),
+        (9999.0, said(2.0, 0.1), True, True),
+        (9999.0, said(2.0, 1.0), False, False),  # known too badly to be used
+        (9999.0, said(2.0, math.nan), True, False),  # on the user's word
+        (9999.0, said(math.nan, math.nan, resets=1), False, True),
+        (20000.0, said(2.0, 0.1), True, False),  # a long way, but stated
+    ],
+)
+def test_motion_is_metric_by_its_own_claim(
+    variance: float, state: Any, metric: bool, lost: bool
+) -> None:
+    claim = Claims(0.2).of(odometry(variance), state)
+    assert (claim.metric, claim.lost) == (metric, lost)
+
+
+def test_a_reset_is_told_once() -> None:
+    claims = Claims(0.2)
+    counts = [0, 0, 1, 1, None, 2]
+    states = [None if n is None else said(2.0, 0.1, resets=n) for n in counts]
+    found = [claims.of(odometry(0.01), state).reset for state in states]
+    assert found == ['', '', 'gap', '', '', 'gap']
+    assert Claims(0.2).of(None, None).metric is False
+
+
+def write_status(writer: BagWriter, stamp: int, factor: float, resets: int, at_ns: int) -> None:
+    status_type = message_store().types['gemdepth_ros/msg/Status']
+    values: dict[str, Any] = dict.fromkeys(status_type.__dataclass_fields__, 0)
+    values |= dict.fromkeys(('mode', 'weights'), '')
+    values |= {key: [] for key in ('reset_reasons', 'grounding_sources')}
+    values |= dict.fromkeys(('trained', 'camera_predicted'), False)
+    values |= {'header': header_message(stamp, 'camera'), 'reset_counts': np.zeros(0, np.uint32)}
+    values |= {'translation_factor': factor, 'translation_factor_std': 0.05 * factor}
+    values |= {'metric': True, 'resets': resets, 'last_reset_reason': 'gap' if resets else ''}
+    del values['__msgtype__']
+    writer.write(topics.STATUS, status_type(**values), at_ns)
+
+
+def test_metric_depth_does_not_make_motion_metric(bag: Path, tmp_path: Path) -> None:
+    """LiDAR alone: depth in metres, odometry of unknown covariance; then a factor, then a gap."""
+    with BagReader(bag) as reader:
+        images = [item.message for item in reader.messages(['/camera/image_rect'])]
+    folder = tmp_path / 'answered'
+    with BagWriter(folder) as writer:
+        writer.add_topic(topics.DEPTH, 'sensor_msgs/msg/Image', RELIABLE)
+        writer.add_topic(topics.ODOMETRY, 'nav_msgs/msg/Odometry', RELIABLE)
+        writer.add_topic(topics.STATUS, 'gemdepth_ros/msg/Status', RELIABLE)
+        for index, image in enumerate(images):
+            stamp = header_stamp_ns(image)
+            depth = np.full((image.height, image.width), 8, np.float32)
+            writer.write(topics.DEPTH, image_message(depth, '32FC1', stamp, 'camera'), stamp)
+            variance = 0.01 if index in (2, 3, 5) else 9999.0
+            pose = from_parts(np.eye(3), np.array([0.0, 0.0, 0.1 * index]))
+            message = odometry_message(
+                pose, np.zeros(6), stamp, 'gemdepth_odom', 'camera', [variance] * 6
+            )
+            writer.write(topics.ODOMETRY, message, stamp)
+            factor, resets = math.nan if index < 2 else 2.0, int(index >= 4)
+            write_status(writer, stamp, factor, resets, stamp + MS)
+            # Repeated by the timer; the next frame's reset is counted before its depth is out.
+            write_status(writer, stamp, factor, int(index >= 3), stamp + 2 * MS)
+    predictor = RecordedPredictor(folder, '/camera/image_rect', SETTINGS, status())
+    found = [p for _, p in predictor.predict(frame(header_stamp_ns(image)) for image in images)]
+    assert all(item.depth_m is not None for item in found)
+    assert [item.own_metric for item in found] == [False, False, True, True, True, True]
+    assert [item.lost for item in found] == [False, False, False, False, True, False]
+    assert [item.reset for item in found] == ['', '', '', '', 'gap', '']
 
 
 def test_measures_are_those_of_ros2_benchmark(recording: Path) -> None:

@@ -49,7 +49,7 @@ class Outcome:
 
 
 def evaluate_one(task: Task) -> Outcome:
-    """Evaluate a source; an error of the source becomes the outcome's."""
+    """Evaluate a source; an error of the source or of its files becomes the outcome's."""
     import torch
 
     from gemdepth_ros.cli.evaluation.run import evaluate_source
@@ -59,9 +59,14 @@ def evaluate_one(task: Task) -> Outcome:
     folder = Path(task.folder)
     try:
         result = evaluate_source(Path(task.source), task.settings, folder)
+        samples = _sample_files(folder, result)
     except GemDepthError as error:
         return Outcome(task.source, task.folder, None, str(error))
-    return Outcome(task.source, task.folder, result, samples=_sample_files(folder, result))
+    except OSError as error:  # a disk that fails under one source is no reason to lose the others
+        where = error.filename or task.source
+        text = f'a file cannot be read or written: {where}: {error.strerror or error}'
+        return Outcome(task.source, task.folder, None, text)
+    return Outcome(task.source, task.folder, result, samples=samples)
 
 
 def keep(outcome: Outcome) -> None:

@@ -103,10 +103,7 @@ class Replay:
         return self.counts
 
     def _resume(self) -> None:
-        state = self._space.newest_state()
-        if state is not None:
-            self.counts.resumed_at, snapshot = state
-            self._predictor.restore(snapshot)
+        self.counts.resumed_at = self._space.resume(self._predictor.restore)
 
     def _remaining(self) -> Iterator[SourceFrame]:
         """Yield the frames that have no record yet; the others are only counted."""

@@ -16,6 +16,7 @@ from gemdepth_ros.cli.evaluation.replay import Observer, Progress, Replay, Repla
 from gemdepth_ros.cli.evaluation.settings import EvaluationSettings
 from gemdepth_ros.cli.evaluation.source import EvaluationSource
 from gemdepth_ros.cli.evaluation.workspace import (
+    REPLAY,
     SAMPLES,
     ImageShelf,
     Workspace,
@@ -49,6 +50,7 @@ def evaluate_source(
     progress: Progress | None = None,
     scoring_progress: Callable[[int, int], None] | None = None,
     make_predictor: Callable[[EvaluationSettings], Predictor] = open_predictor,
+    made_by: str = REPLAY,
 ) -> EvaluationResult:
     """Evaluate one recording and write ``output/result.json``, with ``output/samples``.
 
@@ -62,12 +64,13 @@ def evaluate_source(
         progress: told (images seen, images in all or None) of the first half.
         scoring_progress: told (records, records in all) of the second.
         make_predictor: what makes the predictions.
+        made_by: its kind in words; an evaluation by another kind is another evaluation.
 
     Raises:
         GemDepthError: nothing of the source can be evaluated; the text is one line.
     """
     began, started_at = time.monotonic(), datetime.datetime.now(datetime.timezone.utc)
-    space = Workspace(output, fingerprint(source, settings))
+    space = Workspace(output, fingerprint(source, settings, output=output, made_by=made_by))
     if space.is_finished():
         return read_result(space.result)
     opened = open_evaluation_source(source, settings, space.work)

@@ -55,6 +55,31 @@ def alignment_error(expected: Float64Array, depth: npt.ArrayLike) -> float:
     return float((np.abs(d[known] - expected[known]) / d[known]).mean())
 
 
+def exchanged_depths(
+    before: npt.ArrayLike, now: npt.ArrayLike, matrix: Float64Array, now_from_before: Float64Array
+) -> tuple[Float64Array, Float64Array]:
+    """Return what each of two neighbouring frames would see of the other one's depth.
+
+    Args:
+        before: [H, W], depth of the earlier frame.
+        now: [H, W], depth of the later one.
+        matrix: float64 [3, 3] camera matrix of both.
+        now_from_before: float64 [4, 4], in depth's unit.
+
+    Returns:
+        Both float64 [H, W], the first in the later frame; 0 where nothing lands.
+    """
+    forward = transported_depth(before, matrix, now_from_before)
+    return forward, transported_depth(now, matrix, inverse(now_from_before))
+
+
+def landed_share(expected: Float64Array, depth: npt.ArrayLike) -> float:
+    """Return the part of the known pixels of ``depth`` on which something landed, 0..1."""
+    known = np.asarray(depth, np.float64) > 0
+    count = int(np.count_nonzero(known))
+    return int(np.count_nonzero(known & (expected > 0))) / count if count else 0.0
+
+
 class TemporalAlignment:
     """TAE of a sequence, frame by frame; two frames in memory.
 
@@ -83,8 +108,7 @@ class TemporalAlignment:
             return None
         before, world_from_before = last
         now_from_before = np.linalg.inv(world_from_camera) @ world_from_before
-        forward = transported_depth(before, self._matrix, now_from_before)
-        backward = transported_depth(now, self._matrix, inverse(now_from_before))
+        forward, backward = exchanged_depths(before, now, self._matrix, now_from_before)
         error = (alignment_error(forward, now) + alignment_error(backward, before)) / 2
         self.pairs.append(error)
         return error

@@ -20,6 +20,7 @@ from gemdepth_ros.cli.evaluation.prediction import Prediction
 from gemdepth_ros.cli.evaluation.settings import EvaluationSettings
 from gemdepth_ros.cli.evaluation.source import SourceFrame
 from gemdepth_ros.cli.evaluation.through_ros import topics
+from gemdepth_ros.cli.evaluation.through_ros.claims import Claims, MotionClaim
 from gemdepth_ros.errors import ConfigError
 from gemdepth_ros.evaluation.result import SystemFacts
 from gemdepth_ros.geometry.se3 import from_parts
@@ -77,6 +78,7 @@ class RecordedPredictor:
 
     def predict(self, frames: Iterable[SourceFrame]) -> Iterator[tuple[SourceFrame, Prediction]]:
         """Yield the frames for which depth came, with it."""
+        claims = Claims(pipeline_config(self._settings).motion.max_factor_std)
         with BagReader(self._recording) as reader:
             wanted = [self._image, *topics.OUTPUTS]
             present = [name for name in wanted if name in reader.topics]
@@ -84,7 +86,10 @@ class RecordedPredictor:
             for frame in frames:
                 found = published.of(frame.video.stamp_ns)
                 if found is not None:
-                    yield frame, self._prediction(frame, found)
+                    claim = claims.of(
+                        found.messages.get(topics.ODOMETRY), found.messages.get(topics.STATUS)
+                    )
+                    yield frame, self._prediction(frame, found, claim)
             published.drain()
 
     def snapshot(self) -> bytes | None:
@@ -105,7 +110,7 @@ class RecordedPredictor:
         elif item.topic in (topics.DEPTH, topics.DISPARITY):
             self.answered_ns.setdefault(header_stamp_ns(item.message), item.stamp_ns)
 
-    def _prediction(self, frame: SourceFrame, found: _Published) -> Prediction:
+    def _prediction(self, frame: SourceFrame, found: _Published, claim: MotionClaim) -> Prediction:
         messages = found.messages
         depth = None
         if topics.DEPTH in messages:
@@ -125,7 +130,9 @@ class RecordedPredictor:
             depth_m=depth,
             depth_std_m=None if std is None else read_pixels(std).astype(np.float32),
             own_from_camera=None if odometry is None else _pose(odometry),
-            own_metric=depth is not None,
+            own_metric=claim.metric,
+            lost=claim.lost,
+            reset=claim.reset,
             latency_ms=math.nan if sent_ns is None else (found.received_ns - sent_ns) / 1e6,
         )
 
@@ -164,10 +171,11 @@ class _Matched:
             self._ended = True
             return
         self._predictor.note(item)
-        if item.topic in (*topics.OUTPUTS[:-1],):  # all but the status
+        if item.topic in topics.OUTPUTS:
             stamp_ns = header_stamp_ns(item.message)
             held = self._held.setdefault(stamp_ns, _Published())
-            held.messages[item.topic] = item.message
+            # The status comes again until the next frame, and may tell of that one's reset then.
+            held.messages.setdefault(item.topic, item.message)
             if item.topic in (topics.DEPTH, topics.DISPARITY):
                 held.received_ns = item.stamp_ns
 

@@ -68,7 +68,10 @@ def evaluate_through_ros(
     recorded = RecordedPredictor(run.recording, inputs.image, settings, run.status)
     if not run.status.frames_processed:
         raise BagError(f'the node published no depth; see {output / "logs"}')
-    result = evaluate_source(bag, settings, output, make_predictor=lambda _: recorded)
+    made_by = f'live node, played at {rate:g} times the recorded rate'
+    result = evaluate_source(
+        bag, settings, output, make_predictor=lambda _: recorded, made_by=made_by
+    )
     content = measures(run, recorded, result, rate)
     (output / MEASURES_FILE).write_text(json.dumps(content, indent=2, allow_nan=False) + '\n')
     # The figures are written; the images of a long drive would fill a disk.
