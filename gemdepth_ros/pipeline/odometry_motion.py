@@ -33,12 +33,13 @@ class OdometryMotion:
         self._config = config
         self._samples: deque[OdometrySample] = deque(maxlen=MAX_SAMPLES)
         self._first_from_odom: Float64Array | None = None
-        self._broken = False  # starts anew after motion was given, and nobody was told yet
+        self._pose = np.eye(4)  # the last one that was given
+        self._broken = False  # jumped after motion was given, and nobody was told yet
 
     def forget(self) -> None:
-        """Start a new trajectory with the next image."""
-        self._samples.clear()
-        self._first_from_odom = None
+        """Start a new trajectory, at the origin, with the next image."""
+        self._break()
+        self._pose = np.eye(4)
 
     def update(
         self,
@@ -47,6 +48,9 @@ class OdometryMotion:
         mounting: CameraMounting | None,
     ) -> EgoMotion | None:
         """Take new samples; return where the camera is, in metres from the first image.
+
+        Where the odometry jumps, the trajectory goes on from its last pose and is ``lost`` once:
+        whoever takes it for the frame ``odom`` may rely on that it has no jumps.
 
         Args:
             stamp_ns: capture time of the image [ns].
@@ -63,13 +67,14 @@ class OdometryMotion:
             return None
         odom_from_camera = odom_from_base @ base_from_camera
         if self._first_from_odom is None:
-            self._first_from_odom = se3.inverse(odom_from_camera)
-        pose = self._first_from_odom @ odom_from_camera
+            self._first_from_odom = self._pose @ se3.inverse(odom_from_camera)
+        self._pose = self._first_from_odom @ odom_from_camera
         lost, self._broken = self._broken, False
-        return EgoMotion(pose, np.eye(6) * UNKNOWN_VARIANCE, metric=True, lost=lost, window=None)
+        unknown = np.eye(6) * UNKNOWN_VARIANCE
+        return EgoMotion(self._pose, unknown, metric=True, lost=lost, window=None)
 
     def _take(self, samples: tuple[OdometrySample, ...]) -> None:
-        """Keep samples that advance; start anew where the odometry, or the camera, jumped."""
+        """Keep samples that advance; anchor anew where the odometry, or the camera, jumped."""
         for sample in samples:
             if sample.odom_from_base is None or not np.isfinite(sample.odom_from_base).all():
                 continue
@@ -78,8 +83,13 @@ class OdometryMotion:
                 continue
             if last is not None and not (sample.same_place(last) and self._sane(last, sample)):
                 self._broken |= self._first_from_odom is not None
-                self.forget()
+                self._break()
             self._samples.append(sample)
+
+    def _break(self) -> None:
+        """Forget how the odometry and the trajectory are placed to one another."""
+        self._samples.clear()
+        self._first_from_odom = None
 
     def _sane(self, last: OdometrySample, sample: OdometrySample) -> bool:
         assert last.odom_from_base is not None

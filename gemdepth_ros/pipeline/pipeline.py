@@ -8,7 +8,6 @@ import time
 from dataclasses import replace
 
 import numpy as np
-import torch
 
 from gemdepth_ros.errors import ConfigError, DeviceMemoryError
 from gemdepth_ros.inference.memory_budget import choose_stream
@@ -23,7 +22,7 @@ from gemdepth_ros.interfaces import (
 )
 from gemdepth_ros.model import VideoDepthAnything
 from gemdepth_ros.pipeline.config import PipelineConfig
-from gemdepth_ros.pipeline.device_memory import device_memory
+from gemdepth_ros.pipeline.device_memory import device_memory, empty_cache
 from gemdepth_ros.pipeline.known_weights import depth_error_of
 from gemdepth_ros.pipeline.measurements import DeviceMemory
 from gemdepth_ros.pipeline.memory_fallback import is_out_of_memory, smaller_stream
@@ -136,7 +135,7 @@ class DepthPipeline:
         """Give back the device's memory; the pipeline cannot be used, only closed, afterwards."""
         for held in ('_session', '_model', '_network'):
             vars(self).pop(held, None)
-        _empty_cache()
+        empty_cache()
 
     def process(
         self,
@@ -246,7 +245,7 @@ class DepthPipeline:
         smaller = smaller_stream(self._session.config)
         if smaller is None:
             self._session.reset(ResetReason.DEVICE_MEMORY)
-            _empty_cache()
+            empty_cache()
             raise DeviceMemoryError(
                 f'out of memory at {size}, even with streaming.window '
                 f'{self._session.config.window} and streaming.input_size '
@@ -257,7 +256,7 @@ class DepthPipeline:
         self._session.reconfigure(config, ResetReason.DEVICE_MEMORY)
         self.config = replace(self.config, streaming=config)
         self._fallbacks.append(text)
-        _empty_cache()
+        empty_cache()
         logger.warning('out of memory at %s (%s); goes on with %s', size, shortage, text)
 
 
@@ -273,11 +272,6 @@ def check_metric_network(config: PipelineConfig, model: object) -> None:
             'grounding.metric_network.enabled needs metric weights (network.weights '
             'vda-metric-small, -base or -large); these give disparity without a unit'
         )
-
-
-def _empty_cache() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 def _fov_deg(result: StreamOutput) -> tuple[float, float]:

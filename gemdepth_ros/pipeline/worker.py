@@ -16,8 +16,9 @@ POLL_S = 0.1  # how soon an idle worker sees a submitted action
 class Worker(Generic[T]):
     """Take items from a queue and work on them, on a thread of its own.
 
-    An exception that ``work`` lets out ends the thread: it is stored in ``failure`` and reported
-    through ``on_failure`` on the worker's thread. Exceptions are never lost.
+    An exception that ``work`` lets out ends the thread: it is reported through ``on_failure`` on
+    the worker's thread, then stored in ``failure`` without its traceback. Exceptions are never
+    lost.
     """
 
     def __init__(
@@ -32,7 +33,8 @@ class Worker(Generic[T]):
         Args:
             queue: where items come from; ``stop`` closes it.
             work: called with (item, items dropped before it).
-            on_failure: told once, with what ``work`` or an action raised.
+            on_failure: told once, with what ``work`` or an action raised; its traceback is there
+                only until this returns.
             name: of the thread, for debuggers.
         """
         self.failure: Exception | None = None
@@ -99,8 +101,25 @@ class Worker(Generic[T]):
         except Exception as error:  # noqa: BLE001 -- stored and reported, whatever it is
             self.failure = error
             self._on_failure(error)
+            _forget_frames(error)
         finally:
             with self._exit_lock:
                 self._ended = True
             for action in self._at_exit:
                 action()
+
+
+def _forget_frames(error: BaseException) -> None:
+    """Drop the tracebacks of an exception and of those behind it.
+
+    Their frames hold what was worked with, a network's memory among it, for as long as somebody
+    holds the exception; and one of them holds the worker, which holds the exception.
+    """
+    waiting, seen = [error], {id(error)}
+    while waiting:
+        found = waiting.pop()
+        found.__traceback__ = None
+        for behind in (found.__cause__, found.__context__):
+            if behind is not None and id(behind) not in seen:
+                seen.add(id(behind))
+                waiting.append(behind)

@@ -136,10 +136,13 @@ def test_odometry_that_does_not_say_where_the_camera_is_gives_no_motion(case: st
     assert found is None
 
 
-def test_an_odometry_that_jumps_breaks_the_trajectory() -> None:
+def test_an_odometry_that_jumps_breaks_the_trajectory_and_moves_it_nowhere() -> None:
+    """As tf's odom has no jumps: the path goes on from where it was, and says that it broke."""
     motion = OdometryMotion(OdometryConfig())
-    before = motion.update(2 * FRAME_NS, (odometry(FRAME_NS), odometry(2 * FRAME_NS)), MOUNTING)
+    motion.update(FRAME_NS, (odometry(0), odometry(FRAME_NS)), MOUNTING)
+    before = motion.update(2 * FRAME_NS, (odometry(2 * FRAME_NS),), MOUNTING)
     assert before is not None
+    assert np.linalg.norm(before.odom_from_camera[:3, 3]) > 0.1
     assert not before.lost
     pose = odometry(3 * FRAME_NS).odom_from_base
     assert pose is not None
@@ -152,7 +155,27 @@ def test_an_odometry_that_jumps_breaks_the_trajectory() -> None:
     after = motion.update(4 * FRAME_NS, (later,), MOUNTING)
     assert after is not None
     assert after.lost
-    np.testing.assert_allclose(after.odom_from_camera, np.eye(4), atol=1e-9)
+    np.testing.assert_allclose(after.odom_from_camera, before.odom_from_camera, atol=1e-9)
+    end = further.copy()
+    end[0, 3] += 0.5
+    last = motion.update(5 * FRAME_NS, (OdometrySample(5 * FRAME_NS, end),), MOUNTING)
+    assert last is not None
+    assert not last.lost
+    step = se3.inverse(after.odom_from_camera) @ last.odom_from_camera
+    expected = se3.inverse(further @ BASE_FROM_CAMERA) @ end @ BASE_FROM_CAMERA
+    np.testing.assert_allclose(step, expected, atol=1e-9)
+
+
+def test_a_trajectory_that_is_forgotten_begins_at_the_origin() -> None:
+    motion = OdometryMotion(OdometryConfig())
+    motion.update(FRAME_NS, (odometry(0), odometry(FRAME_NS)), MOUNTING)
+    motion.update(2 * FRAME_NS, (odometry(2 * FRAME_NS),), MOUNTING)
+    motion.forget()
+    samples = (odometry(3 * FRAME_NS), odometry(4 * FRAME_NS))
+    begun = motion.update(4 * FRAME_NS, samples, MOUNTING)
+    assert begun is not None
+    assert not begun.lost
+    np.testing.assert_allclose(begun.odom_from_camera, np.eye(4), atol=1e-9)
 
 
 def test_samples_that_know_the_cameras_place_need_no_mounting() -> None:
@@ -171,10 +194,10 @@ def test_samples_that_know_the_cameras_place_need_no_mounting() -> None:
     np.testing.assert_allclose(found.odom_from_camera, expected, atol=1e-12)
     moved = [replace(odometry(i * FRAME_NS), base_from_camera=elsewhere) for i in (4, 5)]
     assert motion.update(4 * FRAME_NS, tuple(moved[:1]), None) is None
-    found = motion.update(5 * FRAME_NS, tuple(moved[1:]), None)
+    before, found = found, motion.update(5 * FRAME_NS, tuple(moved[1:]), None)
     assert found is not None
     assert found.lost
-    np.testing.assert_allclose(found.odom_from_camera, np.eye(4), atol=1e-12)
+    np.testing.assert_allclose(found.odom_from_camera, before.odom_from_camera, atol=1e-12)
 
 
 def test_metric_weights_give_metres_when_they_are_said_to_be_good_enough(weights: Path) -> None:

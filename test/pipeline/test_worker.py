@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
+import traceback
+import weakref
 
 from gemdepth_ros.pipeline.latest_queue import LatestQueue
 from gemdepth_ros.pipeline.worker import Worker
@@ -47,6 +50,42 @@ def test_first_failure_is_stored_and_reported_once_and_ends_the_thread():
     queue.put('b')
     assert [str(error) for error in failures] == ['a']
     assert worker.failure is failures[0]
+
+
+class Network:
+    pass
+
+
+def test_a_failure_does_not_hold_what_was_worked_with():
+    """Frames of a traceback hold a network; the failure is told in full before they are left."""
+    network, told = Network(), []
+    alive = weakref.ref(network)
+
+    def step(network):
+        raise KeyError('deep')
+
+    def work(network, _dropped):
+        try:
+            step(network)
+        except KeyError as error:
+            raise ZeroDivisionError('high') from error
+
+    queue = LatestQueue()
+    worker = Worker(queue, work, lambda error: told.extend(traceback.format_exception(error)))
+    gc.collect()
+    gc.disable()
+    try:
+        worker.start()
+        queue.put(network)
+        del network
+        assert worker.join(5)
+        assert alive() is None
+    finally:
+        gc.enable()
+    text = ''.join(told)
+    assert all(words in text for words in ('in step', 'in work', 'deep', 'high'))
+    assert isinstance(worker.failure, ZeroDivisionError)
+    assert isinstance(worker.failure.__cause__, KeyError)
 
 
 def test_stop_waits_for_the_item_in_work_and_discards_the_waiting_one():
