@@ -17,7 +17,7 @@ fails with one line where torch finds no CUDA device. Arguments:
     sky_mask         topic of sky masks, for grounding                        (sky_mask)
     params_file      YAML file with the node's parameters                     (config/driving.yaml)
     profile          more parameters: a name in config/profiles, or a YAML file (desktop)
-    weights          a weights file, or a name that `gemdepth-ros weights list` shows; the profile names none
+    weights          a weights file, a name that `gemdepth-ros weights list` shows, or none: random, as in the profile
     network          auto (the one that the weights fit), vitl, small, tiny or vda-small (docs/vda.md)
     device           auto, cpu, cuda or cuda:N                                (cuda)
     dtype            auto, float32, bfloat16 or float16

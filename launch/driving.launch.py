@@ -20,7 +20,7 @@ publishes its static transforms; with ``rviz`` RViz; with ``bag`` a player. Argu
     sky_mask         topic of sky masks, for grounding                        (sky_mask)
     params_file      YAML file with the node's parameters                     (config/driving.yaml)
     profile          more parameters: a name in config/profiles, or a YAML file
-    weights          a weights file, or a name that `gemdepth-ros weights list` shows
+    weights          a weights file, a name that `gemdepth-ros weights list` shows, or none: random
     network          auto (the one that the weights fit), vitl, small, tiny or vda-small (docs/vda.md)
     device           auto, cpu, cuda or cuda:N
     dtype            auto, float32, bfloat16 or float16
@@ -42,7 +42,7 @@ publishes its static transforms; with ``rviz`` RViz; with ``bag`` a player. Argu
     bag_rate         2.0 plays twice as fast as recorded                      (1.0)
 
 What has no default keeps the value of the rig, of ``profile`` or of ``params_file``, in this order,
-unless it is given. The weights of params_file are gemdepth-tiny, for demonstration; with weights ""
+unless it is given. The weights of params_file are gemdepth-tiny, for demonstration; with weights:=none
 the network is a seeded one whose output means nothing; ~/status says so. Several cameras get a node
 each, in a namespace of the camera's name.
 

@@ -19,7 +19,7 @@ Arguments:
     sky_mask         topic of sky masks, for grounding                        (sky_mask)
     params_file      YAML file with the node's parameters                     (config/driving.yaml)
     profile          orin_nano, orin_nx, agx_orin or thor, or a YAML file; must be given
-    weights          a weights file, or a name that `gemdepth-ros weights list` shows; no profile names any
+    weights          a weights file, a name that `gemdepth-ros weights list` shows, or none: random, as in the profiles
     network          auto (the one that the weights fit), vitl, small, tiny or vda-small (docs/vda.md)
     device           auto, cpu, cuda or cuda:N                                (cuda)
     dtype            auto, float32, bfloat16 or float16

@@ -20,7 +20,7 @@ Arguments:
     sky_mask         topic of sky masks, for grounding                        (sky_mask)
     params_file      YAML file with the node's parameters                     (config/driving.yaml)
     profile          more parameters: a name in config/profiles, or a YAML file
-    weights          a weights file, or a name that `gemdepth-ros weights list` shows
+    weights          a weights file, a name that `gemdepth-ros weights list` shows, or none: random
     network          auto (the one that the weights fit), vitl, small, tiny or vda-small (docs/vda.md)
     device           auto, cpu, cuda or cuda:N
     dtype            auto, float32, bfloat16 or float16

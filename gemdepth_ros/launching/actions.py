@@ -94,8 +94,11 @@ def player(bag: str, rate: float, nodes: Iterable[CameraNode], *awaited: str) ->
         rate: 2.0 is twice as fast as recorded.
         nodes: the nodes.
         awaited: other topics that must have a subscription first.
+
+    Raises:
+        ConfigError: a node's parameter file cannot be read or is no YAML.
     """
-    topics = [*(node.image_topic for node in nodes), *awaited]
+    topics = [*(node.subscribed_image() for node in nodes), *awaited]
     wait = ['--wait-for', *topics, '--wait-timeout', str(WAIT_FOR_NODE_S)]
     bag = str(Path(bag).expanduser())
     return command('bag_player', 'bag', 'play', bag, '--rate', str(rate), *wait)

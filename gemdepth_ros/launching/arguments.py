@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gemdepth_ros.cli.network_arguments import NO_WEIGHTS
 from gemdepth_ros.errors import ConfigError
 
+WEIGHTS = 'network.weights'
 Value = bool | int | float | str
 GROUNDING_SOURCES = (
     'ground_plane',
@@ -87,7 +89,9 @@ FILES = (
     Argument('profile', 'more parameters: a name in config/profiles, or a YAML file'),
 )
 PARAMETERS = (
-    Argument('weights', 'a weights file or a known name', parameter='network.weights'),
+    Argument(
+        'weights', f'a weights file, a known name, or {NO_WEIGHTS}: random', parameter=WEIGHTS
+    ),
     Argument(
         'network', 'auto, vitl, small, tiny or vda-small (docs/vda.md)', parameter='network.preset'
     ),
@@ -166,6 +170,8 @@ def node_parameters(texts: Mapping[str, str]) -> dict[str, Value]:
         ConfigError: a value is impossible.
     """
     values = {a.parameter: a.value(texts[a.name]) for a in PARAMETERS if texts.get(a.name)}
+    if values.get(WEIGHTS) == NO_WEIGHTS:
+        values[WEIGHTS] = ''  # an empty argument could not say it: it is one that was not given
     named = [word.strip() for word in texts.get(GROUNDING.name, '').split(',') if word.strip()]
     unknown = [word for word in named if word not in GROUNDING_SOURCES]
     if unknown:

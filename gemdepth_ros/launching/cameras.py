@@ -9,6 +9,7 @@ from typing import Any
 
 from gemdepth_ros.errors import ConfigError
 from gemdepth_ros.launching.arguments import TOPICS, node_parameters
+from gemdepth_ros.launching.parameter_files import parameters_in_files
 from gemdepth_ros.launching.rig import CAMERA_NAME, Rig, RigCamera
 
 NODE_NAME = 'depth_node'
@@ -38,8 +39,25 @@ class CameraNode:
 
     @property
     def image_topic(self) -> str:
-        """The topic with its images."""
+        """The topic that stands for the node's ``image``."""
         return dict(self.remappings)['image']
+
+    def all_parameters(self) -> dict[str, Any]:
+        """Return the node's parameters: those of its files, then its own.
+
+        Raises:
+            ConfigError: a file cannot be read or is no YAML.
+        """
+        return parameters_in_files(self.parameter_files, self.full_name) | self.parameters
+
+    def subscribed_image(self) -> str:
+        """Return the topic with its images, which has a suffix where they are compressed.
+
+        Raises:
+            ConfigError: a parameter file cannot be read or is no YAML.
+        """
+        compressed = self.all_parameters().get('image_transport') == 'compressed'
+        return f'{self.image_topic}/compressed' if compressed else self.image_topic
 
 
 def camera_nodes(texts: Mapping[str, str], rig: Rig | None, share: Path) -> list[CameraNode]:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
-
-import yaml
 
 from gemdepth_ros.cli.main import COMMANDS
 from gemdepth_ros.cli.network_arguments import NO_WEIGHTS
@@ -34,6 +31,9 @@ def report_words(bag: str, output: str, rate: float, nodes: list[CameraNode]) ->
         output: folder of the recording; the report goes beside it.
         rate: at which the bag was played.
         nodes: that were started; only one can be scored.
+
+    Raises:
+        ConfigError: a parameter file cannot be read or is no YAML.
     """
     known = any(entry.name == 'evaluate' for entry in COMMANDS)
     if not known or len(nodes) != 1:
@@ -41,7 +41,7 @@ def report_words(bag: str, output: str, rate: float, nodes: list[CameraNode]) ->
     (node,) = nodes
     folder = f'{output.rstrip("/")}_report'
     words = ['evaluate', bag, '--output', folder, '--force', '--through-ros']
-    words += ['--play-rate', str(rate), '--topic', node.image_topic]
+    words += ['--play-rate', str(rate), '--topic', node.subscribed_image()]
     for name, value in pipeline_settings(node).items():
         if name in OPTIONS:
             if name == 'network.weights':
@@ -54,10 +54,10 @@ def report_words(bag: str, output: str, rate: float, nodes: list[CameraNode]) ->
 
 
 def pipeline_settings(node: CameraNode) -> dict[str, Any]:
-    """Return a node's parameters: those of its files for any node, then its own."""
+    """Return a node's parameters.
+
+    Raises:
+        ConfigError: a parameter file cannot be read or is no YAML.
+    """
     # Said even where nobody sets it: with a preset alone, the command takes random weights.
-    values: dict[str, Any] = {'network.weights': GEMDEPTH_TINY.name}
-    for file in node.parameter_files:
-        loaded = yaml.safe_load(Path(file).read_text()) or {}
-        values |= loaded.get('/**', {}).get('ros__parameters', {})
-    return values | node.parameters
+    return {'network.weights': GEMDEPTH_TINY.name} | node.all_parameters()

@@ -215,6 +215,20 @@ def test_a_bag_is_played_when_all_nodes_listen() -> None:
     assert awaited == ['/front/image_raw', '/left/image_raw', '/right/image_raw']
 
 
+@pytest.mark.parametrize(('file', 'index'), [(DRIVING, -1), (REPLAY, -2)])
+def test_a_player_waits_for_the_topic_of_compressed_images(file: Path, index: int) -> None:
+    context, started = performed(file, bag='in.mcap', image_transport='compressed', image='/cam')
+    words = processes(context, started)['bag_player']
+    assert words[words.index('--wait-timeout') + index] == '/cam/compressed'
+    (node,) = nodes_of(started)
+    assert remappings(node, context)['image'] == '/cam'
+
+
+def test_no_weights_reach_the_node_as_an_empty_name() -> None:
+    context, (node,) = performed(DRIVING, weights='none')
+    assert parameters(node, context) == {'network.weights': ''}
+
+
 def test_rviz_shows_the_topics_of_the_namespace() -> None:
     context, (_, rviz) = performed(DRIVING, rviz='true', namespace='front')
     assert rviz.node_package == 'rviz2'
