@@ -45,6 +45,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='begin when these topics, of any node, have N (1) subscriptions',
     )
     add('--wait-timeout', type=positive, default=60.0, metavar='S', help='give up (%(default)s)')
+    add(
+        '--clock',
+        type=positive,
+        nargs='?',
+        const=40.0,
+        default=0.0,
+        metavar='HZ',
+        help="send the bag's time as /clock, so often (40), for nodes with use_sim_time",
+    )
     add('--result', type=Path, metavar='FILE', help='write what was published, as JSON')
     parser.set_defaults(run_action=run)
 
@@ -55,7 +64,9 @@ def run(args: argparse.Namespace) -> int:
         from gemdepth_ros.ros.player import PlayOptions, play
     from gemdepth_ros.bags.reader import BagReader
 
-    options = PlayOptions(args.rate, args.delay, dict(args.wait_for), args.wait_timeout)
+    options = PlayOptions(
+        args.rate, args.delay, dict(args.wait_for), args.wait_timeout, args.clock
+    )
     with BagReader(args.bag.expanduser()) as reader:
         topics = _played_topics(reader, args.topics)
         # As they are stored: nothing is decoded.

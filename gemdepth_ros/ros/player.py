@@ -11,11 +11,14 @@ from typing import Any
 from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rosgraph_msgs.msg import Clock
 
 from gemdepth_ros.errors import ConfigError, DependencyError
 from gemdepth_ros.ros.session import message_class, ros_session
 
 NODE_NAME = 'bag_player'
+CLOCK_TOPIC = '/clock'
+LARGEST_CLOCK_HZ = 1000.0
 DEPTH = 10  # a second of camera images; the node itself keeps only the newest
 POLL_S = 0.05
 SETTLE_S = 0.5  # each end of a connection learns of the other by itself, a little apart
@@ -47,18 +50,22 @@ class PlayOptions:
         wait_for: topic to number of subscriptions that must be there before the first message;
             also topics of other nodes.
         wait_timeout_s: how long to wait for them [s].
+        clock_hz: send the bag's time as /clock so often; 0: do not. Nor where the bag has its own.
     """
 
     rate: float = 1.0
     delay_s: float = 0.0
     wait_for: Mapping[str, int] = field(default_factory=dict)
     wait_timeout_s: float = 60.0
+    clock_hz: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 < self.rate < float('inf'):
             raise ConfigError(f'rate must be > 0, got {self.rate}')
         if not 0 <= self.delay_s < float('inf'):
             raise ConfigError(f'delay must be >= 0 s, got {self.delay_s}')
+        if not 0 <= self.clock_hz <= LARGEST_CLOCK_HZ:
+            raise ConfigError(f'clock must be 0..{LARGEST_CLOCK_HZ:g} Hz, got {self.clock_hz}')
 
 
 @dataclass(frozen=True)
@@ -97,17 +104,26 @@ def play(
         ConfigError: the awaited subscriptions did not appear.
     """
     with ros_session(NODE_NAME) as (node, stop):
-        player = _Player(node, topics, stop)
+        player = _Player(node, topics, options, stop)
         player.wait_for_subscriptions(options.wait_for, options.wait_timeout_s)
         stop.wait(options.delay_s)
         return player.run(messages, options.rate)
 
 
 class _Player:
-    def __init__(self, node: Node, topics: Iterable[PlayedTopic], stop: threading.Event) -> None:
+    def __init__(
+        self,
+        node: Node,
+        topics: Iterable[PlayedTopic],
+        options: PlayOptions,
+        stop: threading.Event,
+    ) -> None:
         self._node = node
         self._stop = stop
         self._publishers = {topic.name: _publisher(node, topic) for topic in topics}
+        self._clock: _Clock | None = None
+        if options.clock_hz and CLOCK_TOPIC not in self._publishers:
+            self._clock = _Clock(node, options)
 
     def wait_for_subscriptions(self, wanted: Mapping[str, int], timeout_s: float) -> None:
         if not wanted:
@@ -137,6 +153,8 @@ class _Player:
             if not start_s:
                 first_ns, start_s = stamp_ns, time.monotonic()
             due_s = start_s + (stamp_ns - first_ns) / 1e9 / rate
+            if self._clock is not None:
+                self._clock.run_until(due_s, stamp_ns, self._stop)
             if self._stop.wait(max(due_s - time.monotonic(), 0.0)):
                 break
             self._publishers[topic].publish(data)
@@ -153,6 +171,38 @@ class _Player:
             left_s = max(end_s - time.monotonic(), 0.0)
             if not self._stop.is_set():
                 publisher.wait_for_all_acked(Duration(seconds=left_s))
+
+
+class _Clock:
+    """The bag's time as /clock, also between messages."""
+
+    def __init__(self, node: Node, options: PlayOptions) -> None:
+        self._publisher = node.create_publisher(Clock, CLOCK_TOPIC, DEPTH)
+        self._period_s = 1.0 / options.clock_hz
+        self._rate = options.rate
+        self._next_s = 0.0
+
+    def run_until(self, due_s: float, stamp_ns: int, stop: threading.Event) -> None:
+        """Send the time until a message is due.
+
+        Args:
+            due_s: when it is due, by the steady clock [s].
+            stamp_ns: its time in the bag [ns].
+            stop: ends it.
+        """
+        while True:
+            now_s = time.monotonic()
+            if now_s >= self._next_s:
+                before_s = max(due_s - now_s, 0.0) * self._rate
+                self._send(stamp_ns - round(before_s * 1e9))
+                self._next_s = now_s + self._period_s
+            if now_s >= due_s or stop.wait(min(due_s, self._next_s) - now_s):
+                return
+
+    def _send(self, stamp_ns: int) -> None:
+        message = Clock()
+        message.clock.sec, message.clock.nanosec = divmod(stamp_ns, 1_000_000_000)
+        self._publisher.publish(message)
 
 
 def _publisher(node: Node, topic: PlayedTopic) -> Any:

@@ -12,6 +12,7 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
 from gemdepth_ros.errors import DependencyError
+from gemdepth_ros.ros.qos import callback_for_rclpy
 from gemdepth_ros.ros.session import message_class, ros_session
 
 NODE_NAME = 'bag_recorder'
@@ -135,7 +136,7 @@ class _Recorder:
         self._sink.add_topic(topic, message_type, latched=latched)
 
         def write(data: bytes, info: dict[str, Any]) -> None:
-            # Where the middleware does not say when, it was about now.
+            # Where the middleware, or rclpy, does not say when, it was about now.
             self._sink.write_serialized(
                 topic, data, info.get('received_timestamp') or time.time_ns()
             )
@@ -143,6 +144,6 @@ class _Recorder:
 
         # raw: the bytes are what a bag holds, decoding them would be work for nothing.
         self._subscriptions.append(
-            self._node.create_subscription(kind, topic, write, qos, raw=True)
+            self._node.create_subscription(kind, topic, callback_for_rclpy(write), qos, raw=True)
         )
         self._on_subscribed(topic)

@@ -11,16 +11,22 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip('rclpy')
 pytestmark = pytest.mark.ros
 
-from ros_harness import domain_id  # noqa: E402
+from rclpy.serialization import deserialize_message  # noqa: E402
+from ros_harness import domain_id, wait_for  # noqa: E402
+from rosgraph_msgs.msg import Clock  # noqa: E402
+from std_msgs.msg import String  # noqa: E402
 
 from gemdepth_ros.bags.reader import BagReader  # noqa: E402
 from gemdepth_ros.bags.writer import BagWriter  # noqa: E402
 from gemdepth_ros.cli.main import main as command  # noqa: E402
+from gemdepth_ros.ros.recorder import _Recorder  # noqa: E402
+from gemdepth_ros.ros.session import ros_session  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 TOPICS = ('/camera/image_rect', '/camera/camera_info', '/tf_static', '/ground_truth/odometry')
@@ -95,6 +101,61 @@ def test_every_message_is_recorded_as_it_was_played(drive, tmp_path):
     assert content['counts']['/camera/image_rect'] == FRAMES
     assert content['complete'] is True
     assert content['seconds'] >= 0.7 * 0.95
+
+
+class Sink:
+    """Keeps what a bag would hold."""
+
+    def __init__(self):
+        self.topics, self.messages = [], []
+
+    def add_topic(self, topic, message_type, *, latched):
+        self.topics.append((topic, message_type, latched))
+
+    def write_serialized(self, topic, data, stamp_ns):
+        self.messages.append((topic, data, stamp_ns))
+
+
+@pytest.mark.usefixtures('humble_rclpy')
+def test_messages_are_recorded_where_rclpy_passes_them_alone():
+    sink = Sink()
+    with ros_session('a_recorder') as (node, _):
+        recorder = _Recorder(node, ['/text'], sink, lambda topic: None)
+        publisher = node.create_publisher(String, '/text', 10)
+
+        def recorded_one():
+            recorder.follow()
+            publisher.publish(String(data='hello'))
+            recorder.spin(0.05)
+            return recorder.counts['/text']
+
+        wait_for(recorded_one)
+        recorder.close()
+    assert sink.topics == [('/text', 'std_msgs/msg/String', False)]
+    topic, data, stamp_ns = sink.messages[0]
+    assert (topic, deserialize_message(data, String).data) == ('/text', 'hello')
+    assert abs(stamp_ns - time.time_ns()) < 60e9, 'stamped when it was received'
+
+
+def test_the_bags_time_is_sent_as_clock(drive, tmp_path):
+    topics = ['/clock', '/camera/camera_info']
+    with bag('record', '-o', tmp_path / 'copy', '--topics', *topics) as recorder:
+        waited = ('--wait-for', *(f'{topic}=1' for topic in topics))
+        code, _, errors = play(drive, *waited, '--clock', 100, '--rate', 0.5)
+        assert (code, errors) == (0, '')
+        recorder.send_signal(signal.SIGINT)
+        recorder.communicate(timeout=90)
+    with BagReader(tmp_path / 'copy') as reader:
+        raw = [bytes(data) for _, _, data in reader.serialized_messages(['/clock'])]
+    clocks = [deserialize_message(data, Clock).clock for data in raw]
+    stamps_ns = np.array([clock.sec * 10**9 + clock.nanosec for clock in clocks])
+    with BagReader(drive) as reader:
+        recorded_ns = [stamp_ns for _, stamp_ns, _ in reader.serialized_messages()]
+    start_ns, end_ns = recorded_ns[0], recorded_ns[-1]
+    assert len(stamps_ns) > 30, 'between the messages as well'
+    assert (np.diff(stamps_ns) > 0).all()
+    assert start_ns <= stamps_ns[0] < start_ns + 2e8
+    assert end_ns - 2e8 < stamps_ns[-1] <= end_ns
 
 
 def test_a_faster_rate_takes_less_time(drive, tmp_path):
