@@ -36,13 +36,15 @@ class StreamGroup:
     def step(self, frames: Sequence[VideoFrame | None]) -> list[StreamOutput | None]:
         """Take the next frame of every camera that has one, and answer in the same order.
 
+        When one camera's frame raises, the others have taken theirs and go on.
+
         Args:
             frames: one entry per camera; None where nothing arrived.
 
         Raises:
             ConfigError: the number of entries is not the number of cameras.
-            InferenceError: a camera's output was not finite; its session has been reset. The
-                other cameras have taken their frames and go on.
+            InferenceError: a camera's output was not finite; its session has been reset.
+            ImageError: a camera's image does not fit the network.
         """
         if len(frames) != len(self.sessions):
             raise ConfigError(f'{len(self.sessions)} cameras but {len(frames)} frames')
@@ -74,24 +76,36 @@ def step_together(
         work: sessions, each once, and the next frame of each.
 
     Returns:
-        For each the answer, None while it looks ahead, or what its second half raised: one
-        camera's fault is not another's.
+        For each the answer, None while it looks ahead, or what its own frame raised, before
+        the encoder or after it: one camera's fault is not another's.
 
     Raises:
         Exception: the encoder failed, for all of them.
     """
-    images = [session.prepare(frame) for session, frame in work]
-    if len(work) == 1:
-        levels = [[level[0] for level in work[0][0].encode(images[0])]]
-    else:
-        levels = _encode(model, images)
-    answers: list[StreamOutput | Exception | None] = []
-    for (session, frame), of_frame in zip(work, levels, strict=True):
+    answers: list[StreamOutput | Exception | None] = [None] * len(work)
+    images: dict[int, Tensor] = {}
+    for index, (session, frame) in enumerate(work):
         try:
-            answers.append(session.finish(frame, of_frame))
+            images[index] = session.prepare(frame)
         except Exception as error:  # noqa: BLE001 -- returned as this camera's answer
-            answers.append(error)
+            answers[index] = error
+    levels = _levels(model, [work[index][0] for index in images], list(images.values()))
+    for index, of_frame in zip(images, levels, strict=True):
+        session, frame = work[index]
+        try:
+            answers[index] = session.finish(frame, of_frame)
+        except Exception as error:  # noqa: BLE001 -- returned as this camera's answer
+            answers[index] = error
     return answers
+
+
+def _levels(
+    model: DepthNetwork, sessions: Sequence[StreamSession], images: Sequence[Tensor]
+) -> list[list[Tensor]]:
+    """Encode each session's image; one alone goes by its session, which may have a backend."""
+    if len(images) == 1:
+        return [[level[0] for level in sessions[0].encode(images[0])]]
+    return _encode(model, images)
 
 
 def _encode(model: DepthNetwork, images: Sequence[Tensor]) -> list[list[Tensor]]:

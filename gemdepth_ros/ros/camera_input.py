@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +43,8 @@ class CameraInfoBuffer:
     """The newest CameraInfo messages; filled by callbacks, searched by the worker.
 
     A calibration does not age: drivers send it rarely, or once. Stamps only choose between
-    several; the last one of a camera stays in force until another one comes.
+    several; the last one of a camera stays in force until another one comes, also while the node
+    is inactive.
     """
 
     def __init__(self, capacity: int = CAMERA_INFO_DEPTH) -> None:
@@ -50,6 +52,11 @@ class CameraInfoBuffer:
         self._accepted: tuple[str, Any] | None = None  # (frame of the image, CameraInfo)
         self._changed = threading.Condition()
         self._patient = True
+
+    def begin(self) -> None:
+        """Begin a stream: what is kept stays in force, and the first image may wait again."""
+        with self._changed:
+            self._patient = True
 
     def add(self, message: Any) -> None:
         """Keep a message."""
@@ -132,8 +139,22 @@ class CameraInput:
         config: NodeConfig,
         queue: LatestQueue[QueuedImage],
         statistics: NodeStatistics,
+        camera_infos: CameraInfoBuffer | None = None,
     ) -> None:
-        self.camera_infos = CameraInfoBuffer()
+        """Subscribe.
+
+        Args:
+            node: owner of the subscriptions.
+            config: topics and quality of service.
+            queue: where images go.
+            statistics: where they are counted.
+            camera_infos: where calibrations go, with those of the streams before; None: new.
+
+        Raises:
+            ConfigError: a QoS override has a value that its policy does not know.
+        """
+        self.camera_infos = CameraInfoBuffer() if camera_infos is None else camera_infos
+        self.camera_infos.begin()
         self._node = node
         self._queue = queue
         self._statistics = statistics
@@ -144,20 +165,31 @@ class CameraInput:
                 'not counted',
                 once=True,
             )
-        self._infos = qos.FollowingSubscription(
-            node, CameraInfo, 'camera_info', self._on_camera_info, config.qos, CAMERA_INFO_DEPTH
-        )
         if config.image_transport == 'compressed':
             kind, topic = CompressedImage, f'{node.resolve_topic_name("image")}/compressed'
         else:
             kind, topic = Image, 'image'
-        self._images = qos.FollowingSubscription(node, kind, topic, self._on_image, config.qos)
-        self._transport = TransportCounter(self._images.publisher_ids)
-        self._transport.watch()
-        # The steady clock: with use_sim_time the node's clock stands still while a bag pauses.
-        self._timer = node.create_timer(
-            FOLLOW_PERIOD_S, self._follow, clock=Clock(clock_type=ClockType.STEADY_TIME)
-        )
+        with ExitStack() as made:  # undone when a later line raises
+            self._infos = qos.FollowingSubscription(
+                node,
+                CameraInfo,
+                'camera_info',
+                self._on_camera_info,
+                config.qos,
+                CAMERA_INFO_DEPTH,
+                latched=True,  # a driver may send it once, before this node was there
+            )
+            made.callback(self._infos.destroy)
+            self._images = qos.FollowingSubscription(node, kind, topic, self._on_image, config.qos)
+            made.callback(self._images.destroy)
+            self._transport = TransportCounter(self._images.publisher_ids)
+            self._transport.watch()
+            # The steady clock: with use_sim_time the node's clock stands still while a bag pauses.
+            timer = node.create_timer(
+                FOLLOW_PERIOD_S, self._follow, clock=Clock(clock_type=ClockType.STEADY_TIME)
+            )
+            made.callback(node.destroy_timer, timer)
+            self._made = made.pop_all()
 
     @property
     def topic(self) -> str:
@@ -174,9 +206,7 @@ class CameraInput:
 
     def destroy(self) -> None:
         """Unsubscribe."""
-        self._node.destroy_timer(self._timer)
-        self._images.destroy()
-        self._infos.destroy()
+        self._made.close()
 
     def _follow(self) -> None:
         self._images.follow()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,6 +17,7 @@ from gemdepth_ros.pipeline.config import PipelineConfig
 from gemdepth_ros.pipeline.known_weights import fitted_to_weights
 from gemdepth_ros.ros import heap
 from gemdepth_ros.ros.callbacks import logged_transition
+from gemdepth_ros.ros.camera_input import CameraInfoBuffer
 from gemdepth_ros.ros.dependencies import needing_libraries
 from gemdepth_ros.ros.diagnostics import DiagnosticsPublisher
 from gemdepth_ros.ros.faults import out_of_memory
@@ -81,6 +83,7 @@ class GemDepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
         self._frames: FrameListener | None = None
         self._reset_service: Any = None
         self._stream: Stream | None = None
+        self._camera_infos = CameraInfoBuffer()
         self._statistics = NodeStatistics()
         self._active = False
         self._fault = ''
@@ -111,6 +114,7 @@ class GemDepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
         """Load the network and create the topics."""
         config, pipeline_config = self._settings.read()
         self._fault = ''
+        self._camera_infos = CameraInfoBuffer()  # kept until cleanup: a driver may send it once
         self._pipeline = self._pipeline_factory(pipeline_config)
         if config.warm_up_height:
             self._pipeline.warm_up(config.warm_up_height, config.warm_up_width)
@@ -142,6 +146,7 @@ class GemDepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
             self._outputs,
             self._publish_status,
             self._on_worker_failure,
+            self._camera_infos,
             self._frames,
         )
         self._active = True
@@ -176,6 +181,7 @@ class GemDepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
         self._fault = fault
         if transition == 'on_activate':
             self._stop_stream()
+            super().on_deactivate(None)  # the publishers, which do not look at the state
         else:
             self.release()
 
@@ -203,6 +209,7 @@ class GemDepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
 
     def _free(self, pipeline: Pipeline) -> None:
         """Close the pipeline and forget the stream, which refers to it."""
+        gc.collect()  # cycles that hold a network would outlast the pipeline
         pipeline.close()
         self._stream = None
         heap.give_back_freed_memory()

@@ -8,6 +8,7 @@ from typing import Any
 from gemdepth_ros.errors import SensorError
 from gemdepth_ros.interfaces import Float64Array
 from gemdepth_ros.pipeline.readings import OdometrySample
+from gemdepth_ros.ros.node_config import ODOM_FRAME
 from gemdepth_ros.ros.sensor_messages import odometry_sample
 from gemdepth_ros.ros.static_frames import StaticFrames
 
@@ -21,7 +22,9 @@ class OdometryInput:
     Args:
         frames: the robot's static transforms.
         base_frame: stands in for an empty ``child_frame_id``.
-        own_frame: in which the node gives its own motion, which is no measurement.
+        own_frame: in which the node gives its own motion, which is no measurement. Only a name
+            that nobody else takes tells it (``gemdepth_odom``, in any namespace): ``odom``, and
+            what a user chose, may be the frame of wheel odometry as well.
         max_age_s: messages further from the image are left out [s].
     """
 
@@ -30,7 +33,7 @@ class OdometryInput:
     ) -> None:
         self._frames = frames
         self._base_frame = base_frame
-        self._own_frame = own_frame
+        self._own_frame = own_frame if own_frame.rpartition('/')[2] == ODOM_FRAME else None
         self._max_age_s = max_age_s
         self._child_frame: str | None = None  # of the newest message, None before it
 
@@ -66,7 +69,10 @@ class OdometryInput:
         self, message: Any, camera_frame: str, places: dict[str, Float64Array | None]
     ) -> OdometrySample:
         if message.header.frame_id == self._own_frame:
-            raise SensorError(f"this is the node's own motion ({self._own_frame})")
+            raise SensorError(
+                f"this is the node's own motion ({self._own_frame}), no measurement: remap "
+                "odometry to the topic of the vehicle's"
+            )
         child = self._child_frame = message.child_frame_id
         if child not in places:
             places[child] = self._base_from_camera(camera_frame)

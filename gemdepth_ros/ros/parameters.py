@@ -21,11 +21,14 @@ from rclpy.parameter import Parameter
 
 from gemdepth_ros.errors import ConfigError
 from gemdepth_ros.pipeline.config import PipelineConfig
+from gemdepth_ros.ranges import ABOVE_ZERO
 from gemdepth_ros.ros.config_fields import ConfigField, build_config, coerced, config_fields
 from gemdepth_ros.ros.node_config import NodeConfig
 
 FIELDS = (*config_fields(NodeConfig), *config_fields(PipelineConfig))
+BY_NAME = {field.name: field for field in FIELDS}
 LARGEST_INTEGER = 2**63 - 1
+WEIGHTS, NO_WEIGHTS = 'network.weights', 'none'  # `none`, as on the command line: random ones
 FOREIGN = ('qos_overrides.', 'use_sim_time', 'start_type_description_service')
 
 
@@ -62,30 +65,45 @@ class NodeParameters:
 
     def _on_change(self, parameters: Iterable[Parameter]) -> SetParametersResult:
         """Accept a change that takes effect; refuse every other one with the reason."""
-        ours = {field.name: field for field in FIELDS}
-        changes = {p.name: p.value for p in parameters if p.name in ours}
+        changes = {p.name: p.value for p in parameters if p.name in BY_NAME}
         if not changes:  # rclpy's own, such as those of QoS overrides
             return SetParametersResult(successful=True)
         try:
-            before, values = self._values({}), self._values(changes)
-            fixed = [name for name in changes if not ours[name].live]
-            late = [name for name in fixed if not _same(before[name], values[name])]
-            if late and self._configured():
-                return SetParametersResult(
-                    successful=False,
-                    reason=f'{", ".join(late)} is read while configuring: clean the node up first',
-                )
-            node_config = build_config(NodeConfig, values)
-            build_config(PipelineConfig, values)
+            if self._configured():
+                self._change_now(changes)
+            else:
+                # One by one, as `ros2 param load` sets them: values that belong together fit
+                # only when all are there, so `read` compares them.
+                for name, value in changes.items():
+                    _check_alone(BY_NAME[name], value)
         except ConfigError as error:
             return SetParametersResult(successful=False, reason=str(error))
-        self.node_config = node_config
         return SetParametersResult(successful=True)
+
+    def _change_now(self, changes: Mapping[str, Any]) -> None:
+        """Put changes into effect while the other values are in use.
+
+        Raises:
+            ConfigError: a value is impossible, contradicts another one, or comes too late.
+        """
+        before, values = self._values({}), self._values(changes)
+        fixed = [name for name in changes if not BY_NAME[name].live]
+        late = [name for name in fixed if not _same(before[name], values[name])]
+        if late:
+            raise ConfigError(
+                f'{", ".join(late)} is read while configuring: clean the node up first'
+            )
+        node_config = build_config(NodeConfig, values)
+        build_config(PipelineConfig, values)
+        self.node_config = node_config
 
     def _values(self, changes: Mapping[str, Any]) -> dict[str, Any]:
         """Return all values by name, with the changes made."""
         now = {field.name: self._node.get_parameter(field.name).value for field in FIELDS}
-        return {field.name: coerced(field, {**now, **changes}[field.name]) for field in FIELDS}
+        values = {field.name: coerced(field, {**now, **changes}[field.name]) for field in FIELDS}
+        if values[WEIGHTS] == NO_WEIGHTS:
+            values[WEIGHTS] = ''
+        return values
 
     def _warn_of_unknown(self) -> None:
         """Name the given parameters that nobody declared; rclpy ignores them in silence."""
@@ -96,6 +114,28 @@ class NodeParameters:
             near = [f.name for f in FIELDS if f.name.rsplit('.', 1)[-1] == name.rsplit('.', 1)[-1]]
             hint = f'; did you mean {" or ".join(near)}?' if near else ''
             self._node.get_logger().warning(f'unknown parameter {name!r} is ignored{hint}')
+
+
+def _check_alone(field: ConfigField, value: Any) -> None:
+    """Check what can be said of a value without the others: type, choices and range.
+
+    Raises:
+        ConfigError: it is none that the field can have.
+    """
+    value = coerced(field, value)
+    if field.choices and value not in field.choices:
+        raise ConfigError(f'{field.name} must be one of {", ".join(field.choices)}, got {value!r}')
+    unknown = value != value and field.default != field.default
+    if field.minimum is None or unknown:
+        return
+    high = math.inf if field.maximum is None else field.maximum
+    if not field.minimum <= value <= high:
+        raise ConfigError(f'{field.name} must be {_limits(field.minimum, high)}, got {value}')
+
+
+def _limits(low: float, high: float) -> str:
+    text = 'above 0' if low == ABOVE_ZERO else f'at least {low:g}'
+    return text if high == math.inf else f'{text} and at most {high:g}'
 
 
 def _same(a: Any, b: Any) -> bool:
@@ -114,7 +154,7 @@ def descriptor(field: ConfigField) -> Any:
     notes = [f'one of: {", ".join(field.choices)}'] if field.choices else []
     unknown = field.default != field.default  # NaN, which no range of rclpy admits
     if unknown and field.minimum is not None:
-        notes.append(f'nan, or at least {field.minimum:g}')
+        notes.append(f'nan, or {_limits(field.minimum, math.inf)}')
     notes += [] if field.live else ['read while configuring']
     result = ParameterDescriptor(description=field.help, additional_constraints='; '.join(notes))
     # Types that YAML confuses (30 and 30.0, true and 'true') are sorted out by `coerced`.

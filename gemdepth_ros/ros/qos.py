@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from typing import Any, Literal
 
 from rclpy.node import Node
-from rclpy.qos import HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
+from rclpy.qos import (
+    DurabilityPolicy,
+    HistoryPolicy,
+    QoSPolicyKind,
+    QoSProfile,
+    ReliabilityPolicy,
+)
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
+
+from gemdepth_ros.errors import ConfigError
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks
@@ -16,6 +25,12 @@ except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
 
 QosMode = Literal['auto', 'reliable', 'best_effort']
+WithInfo = Callable[[Any, dict[str, Any]], None]
+POLICIES = {
+    'history': HistoryPolicy,
+    'reliability': ReliabilityPolicy,
+    'durability': DurabilityPolicy,
+}
 OUTPUT_DEPTH = 5
 
 
@@ -25,6 +40,15 @@ def passes_message_info(subscription_type: Any = Subscription) -> bool:
 
 
 PASSES_MESSAGE_INFO = passes_message_info()
+
+
+def callback_for_rclpy(callback: WithInfo) -> Callable[..., None]:
+    """Return a callback of (message, info) in the form that this rclpy calls.
+
+    rclpy counts the arguments of what it is given: one is the message alone. The info is empty
+    where rclpy gives none.
+    """
+    return callback if PASSES_MESSAGE_INFO else lambda message: callback(message, {})
 
 
 def output_qos() -> Any:
@@ -50,26 +74,53 @@ def choose_reliability(mode: QosMode, offered: Iterable[Any]) -> Any:
     return ReliabilityPolicy.RELIABLE
 
 
-def overridden_mode(node: Node, topic: str, mode: QosMode) -> QosMode:
-    """Return the mode of a topic: a reliability given for it as a QoS override goes first."""
-    name = f'qos_overrides.{node.resolve_topic_name(topic)}.subscription.reliability'
+def choose_durability(offered: Iterable[Any]) -> Any:
+    """Return the durability to ask for: the past as well, when all publishers keep it.
+
+    A publisher that does not would not match. Without publishers volatile matches whoever comes.
+    """
+    latched = set(offered) == {DurabilityPolicy.TRANSIENT_LOCAL}
+    return DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE
+
+
+def overridden(node: Node, topic: str, policy: str) -> str | None:
+    """Return what a QoS override gives for a subscription's policy, or None.
+
+    Raises:
+        ConfigError: the policy has no such value.
+    """
+    name = f'qos_overrides.{node.resolve_topic_name(topic)}.subscription.{policy}'
     given = getattr(node, '_parameter_overrides', {}).get(name)  # rclpy has no public way
     if given is None:
+        return None
+    value = str(given.value).lower()
+    allowed = [kind.lower() for kind in POLICIES[policy].__members__ if kind != 'UNKNOWN']
+    if value not in allowed:
+        raise ConfigError(f'{name} must be one of {", ".join(allowed)}, got {given.value!r}')
+    return value
+
+
+def overridden_mode(node: Node, topic: str, mode: QosMode) -> QosMode:
+    """Return the mode of a topic: a reliability given for it as a QoS override goes first."""
+    given = overridden(node, topic, 'reliability')
+    if given is None:
         return mode
-    return 'best_effort' if given.value == 'best_effort' else 'reliable'
+    return 'best_effort' if given == 'best_effort' else 'reliable'
 
 
 class FollowingSubscription:
-    """A subscription that is made anew when the publishers' reliability asks for it."""
+    """A subscription that is made anew when what its publishers offer asks for it."""
 
     def __init__(
         self,
         node: Node,
         message_type: Any,
         topic: str,
-        callback: Callable[[Any, dict[str, Any]], None],
+        callback: WithInfo,
         mode: QosMode,
         depth: int = 1,
+        *,
+        latched: bool = False,
     ) -> None:
         """Subscribe.
 
@@ -81,18 +132,29 @@ class FollowingSubscription:
                 none.
             mode: how to choose the reliability.
             depth: messages kept for a late executor.
+            latched: also ask for what was published before, when all publishers keep that; a
+                durability given as a QoS override goes first.
+
+        Raises:
+            ConfigError: a QoS override has a value that its policy does not know.
         """
         self._node = node
         self._arguments = (message_type, topic, callback)
         self._mode = overridden_mode(node, topic, mode)
+        overridden(node, topic, 'history')  # rclpy would name neither the topic nor the choices
+        self._latched = overridden(node, topic, 'durability') is None and latched
         self._depth = depth
-        # A mismatch is reported by an event of the very subscription that must go: the guard
-        # condition brings the correction into a callback of its own.
-        self._mismatch = node.create_guard_condition(self.follow)
-        self.reliability = ReliabilityPolicy.RELIABLE
-        self._subscription = self._subscribe(choose_reliability(self._mode, ()))
-        self.topic: str = self._subscription.topic_name
-        self.follow()
+        with ExitStack() as made:  # undone when a later line raises
+            # A mismatch is reported by an event of the very subscription that must go: the guard
+            # condition brings the correction into a callback of its own.
+            self._mismatch = node.create_guard_condition(self.follow)
+            made.callback(node.destroy_guard_condition, self._mismatch)
+            self.reliability, self.durability = self._wanted(())
+            self._subscription = self._subscribe(self.reliability, self.durability)
+            made.callback(lambda: node.destroy_subscription(self._subscription))
+            self.topic: str = self._subscription.topic_name
+            self.follow()
+            self._made = made.pop_all()
 
     def publishers(self) -> list[Any]:
         """Return the endpoint information of the topic's publishers."""
@@ -104,46 +166,57 @@ class FollowingSubscription:
 
     def follow(self) -> bool:
         """Subscribe anew if the publishers ask for it; return whether that happened."""
-        offered = [info.qos_profile.reliability for info in self.publishers()]
-        # Nobody publishes: keep what fitted the last publisher, it may come back.
-        wanted = choose_reliability(self._mode, offered) if offered else self.reliability
-        if wanted == self.reliability:
+        offered = [info.qos_profile for info in self.publishers()]
+        if not offered:
+            return False  # keep what fitted the last publisher, it may come back
+        wanted = self._wanted(offered)
+        if wanted == (self.reliability, self.durability):
             return False
-        old, self._subscription = self._subscription, self._subscribe(wanted)
+        old, self._subscription = self._subscription, self._subscribe(*wanted)
+        self.reliability, self.durability = wanted
         self._node.destroy_subscription(old)
-        self._node.get_logger().info(
-            f'{self.topic}: subscribed {wanted.name.lower()}, as its publishers offer'
-        )
+        what = ', '.join(policy.name.lower() for policy in wanted)
+        self._node.get_logger().info(f'{self.topic}: subscribed {what}, as its publishers offer')
         return True
 
     def destroy(self) -> None:
         """Unsubscribe."""
-        self._node.destroy_guard_condition(self._mismatch)
-        self._node.destroy_subscription(self._subscription)
+        self._made.close()
 
-    def _subscribe(self, reliability: Any) -> Any:
-        self.reliability = reliability
+    def _wanted(self, offered: Iterable[Any]) -> tuple[Any, Any]:
+        """Reliability and durability to ask publishers of these profiles for."""
+        profiles = list(offered)
+        reliability = choose_reliability(self._mode, [p.reliability for p in profiles])
+        durability = choose_durability([p.durability for p in profiles if self._latched])
+        return reliability, durability
+
+    def _subscribe(self, reliability: Any, durability: Any) -> Any:
         message_type, topic, callback = self._arguments
-        # rclpy counts the arguments of what it is given: one is the message alone.
-        received = callback if PASSES_MESSAGE_INFO else lambda message: callback(message, {})
         events = None  # rclpy's own: a warning that names the topic and the policy
         if self._mode == 'auto':
             events = SubscriptionEventCallbacks(incompatible_qos=self._on_mismatch)
         return self._node.create_subscription(
             message_type,
             topic,
-            received,
+            callback_for_rclpy(callback),
             QoSProfile(
-                history=HistoryPolicy.KEEP_LAST, depth=self._depth, reliability=reliability
+                history=HistoryPolicy.KEEP_LAST,
+                depth=self._depth,
+                reliability=reliability,
+                durability=durability,
             ),
             event_callbacks=events,
             qos_overriding_options=QoSOverridingOptions(self._overridable()),
         )
 
     def _overridable(self) -> list[Any]:
-        """What parameters may override; with `auto` the reliability follows the publishers."""
+        """What parameters may override: not what follows the publishers."""
         kinds = [QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH]
-        return kinds if self._mode == 'auto' else [*kinds, QoSPolicyKind.RELIABILITY]
+        if self._mode != 'auto':
+            kinds.append(QoSPolicyKind.RELIABILITY)
+        if not self._latched:
+            kinds.append(QoSPolicyKind.DURABILITY)
+        return kinds
 
     def _on_mismatch(self, _event: Any) -> None:
         self._mismatch.trigger()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,7 @@ from gemdepth_ros.pipeline.readings import (
 from gemdepth_ros.ros import sensor_messages
 from gemdepth_ros.ros.camera_input import FOLLOW_PERIOD_S
 from gemdepth_ros.ros.conversions import stamp_to_ns
+from gemdepth_ros.ros.motion_outputs import ODOMETRY
 from gemdepth_ros.ros.node_config import NodeConfig, odom_frame_in
 from gemdepth_ros.ros.odometry_input import OdometryInput
 from gemdepth_ros.ros.point_clouds import read_points
@@ -96,6 +98,9 @@ class SensorInput:
             frames: the robot's static transforms.
             node_config: frames and qualities of service.
             config: sources and their limits.
+
+        Raises:
+            ConfigError: a QoS override has a value that its policy does not know.
         """
         self.notes: dict[str, str] = {}
         sensors = wanted_sensors(node_config, config)
@@ -112,19 +117,22 @@ class SensorInput:
         self._buffers: dict[str, StampedBuffer[Any]] = {
             name: StampedBuffer(SENSORS[name].capacity) for name in sensors
         }
-        self._topics: dict[str, FollowingSubscription] = {
-            name: self._subscribe(name) for name in sensors
-        }
-        self._timer = node.create_timer(
-            FOLLOW_PERIOD_S, self._follow, clock=Clock(clock_type=ClockType.STEADY_TIME)
-        )
         self._found: dict[str, str] = {}
+        self._own_topic: str = node.resolve_topic_name(ODOMETRY)
+        self._topics: dict[str, FollowingSubscription] = {}
+        with ExitStack() as made:  # undone when a later line raises
+            for name in sensors:
+                self._topics[name] = self._subscribe(name)
+                made.callback(self._topics[name].destroy)
+            timer = node.create_timer(
+                FOLLOW_PERIOD_S, self._follow, clock=Clock(clock_type=ClockType.STEADY_TIME)
+            )
+            made.callback(node.destroy_timer, timer)
+            self._made = made.pop_all()
 
     def destroy(self) -> None:
         """Unsubscribe."""
-        self._node.destroy_timer(self._timer)
-        for subscription in self._topics.values():
-            subscription.destroy()
+        self._made.close()
 
     def readings(self, stamp_ns: int, frame_id: str, size: tuple[int, int]) -> SensorReadings:
         """Return what was measured for an image; called on the worker's thread.
@@ -182,6 +190,11 @@ class SensorInput:
         return LidarScan(read_points(message), camera_from_lidar, scan_ns)
 
     def _odometry(self, stamp_ns: int, frame_id: str) -> tuple[OdometrySample, ...]:
+        if self._topics['odometry'].topic == self._own_topic:
+            raise SensorError(
+                "this is the node's own motion, no measurement: remap odometry to the topic of "
+                "the vehicle's"
+            )
         buffer = self._buffers['odometry']
         if not buffer.arrived:
             raise SensorError(f'no message for {time.monotonic() - self._started_s:.0f} s')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 from rclpy.clock import Clock, ClockType
@@ -11,7 +12,7 @@ from rclpy.lifecycle import LifecycleNode
 from gemdepth_ros.pipeline.latest_queue import LatestQueue
 from gemdepth_ros.pipeline.worker import Worker
 from gemdepth_ros.ros.calibration import Rectifier
-from gemdepth_ros.ros.camera_input import CameraInput, QueuedImage
+from gemdepth_ros.ros.camera_input import CameraInfoBuffer, CameraInput, QueuedImage
 from gemdepth_ros.ros.frame_listener import FrameListener
 from gemdepth_ros.ros.frame_processor import FrameProcessor, Pipeline
 from gemdepth_ros.ros.node_config import NodeConfig
@@ -34,6 +35,7 @@ class Stream:
         outputs: OutputPublishers,
         on_status: Callable[[], None],
         on_failure: Callable[[Exception], None],
+        camera_infos: CameraInfoBuffer,
         frames: FrameListener | None = None,
     ) -> None:
         """Subscribe and start the worker.
@@ -46,34 +48,43 @@ class Stream:
             outputs: the topics.
             on_status: publishes ~/status; called after each frame and periodically.
             on_failure: told on the worker's thread what ended the worker.
+            camera_infos: calibrations, which outlast the stream.
             frames: static transforms, when the configuration needs them.
+
+        Raises:
+            ConfigError: a QoS override has a value that its policy does not know.
         """
         self._statistics = statistics
         self._node = node
         self._config = config
         self._on_status = on_status
         self._queue: LatestQueue[QueuedImage] = LatestQueue()
-        self._input = CameraInput(node, config(), self._queue, self._statistics)
-        self._sensors: SensorInput | None = None
-        if frames is not None:
-            self._sensors = SensorInput(node, frames.frames, config(), pipeline.config)
-        self._statistics.image_topic = self._input.topic
-        self._processor = FrameProcessor(
-            pipeline,
-            outputs,
-            self._statistics,
-            Rectifier(config().input_is_rectified, self._input.topic),
-            self._find_camera_info,
-            self._unwanted,
-            self._report,
-            lambda: int(node.get_clock().now().nanoseconds),
-            self._sensors,
-        )
-        self.worker = Worker(self._queue, self._work, on_failure, name='depth_worker')
-        self._timer = node.create_timer(
-            config().status_period_s, on_status, clock=Clock(clock_type=ClockType.STEADY_TIME)
-        )
-        self.worker.start()
+        with ExitStack() as made:  # undone when a later line raises
+            self._input = CameraInput(node, config(), self._queue, self._statistics, camera_infos)
+            made.callback(self._input.destroy)
+            self._sensors: SensorInput | None = None
+            if frames is not None:
+                self._sensors = SensorInput(node, frames.frames, config(), pipeline.config)
+                made.callback(self._sensors.destroy)
+            self._statistics.image_topic = self._input.topic
+            self._processor = FrameProcessor(
+                pipeline,
+                outputs,
+                self._statistics,
+                Rectifier(config().input_is_rectified, self._input.topic),
+                self._find_camera_info,
+                self._unwanted,
+                self._report,
+                lambda: int(node.get_clock().now().nanoseconds),
+                self._sensors,
+            )
+            self.worker = Worker(self._queue, self._work, on_failure, name='depth_worker')
+            timer = node.create_timer(
+                config().status_period_s, on_status, clock=Clock(clock_type=ClockType.STEADY_TIME)
+            )
+            made.callback(node.destroy_timer, timer)
+            self.worker.start()
+            self._made = made.pop_all()
 
     def reset(self) -> None:
         """Have the worker forget the past before its next frame."""
@@ -84,10 +95,7 @@ class Stream:
 
         The worker then ends after that frame, and throws the result away.
         """
-        self._node.destroy_timer(self._timer)
-        self._input.destroy()
-        if self._sensors is not None:
-            self._sensors.destroy()
+        self._made.close()
         self._statistics.counter.dropped(self.worker.request_stop())
         return self.worker.join(self._config().stop_timeout_s)
 

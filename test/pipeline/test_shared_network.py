@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gemdepth_ros.errors import ImageError
 from gemdepth_ros.inference import StreamingConfig
 from gemdepth_ros.inference.streaming import StreamSession
 from gemdepth_ros.interfaces import Float32Array, ResetReason, VideoFrame
@@ -101,6 +102,35 @@ def test_a_fault_stays_with_its_camera(monkeypatch: pytest.MonkeyPatch) -> None:
     output, error = together(lambda: good.process(frame(0, 0)), lambda: bad.process(frame(1, 0)))
     assert output.relative_depth is not None
     assert isinstance(error, ZeroDivisionError)
+
+
+@pytest.mark.parametrize(
+    'fault', [ImageError('too large: lower input_size'), ZeroDivisionError('a bug')]
+)
+@pytest.mark.parametrize('healthy', [1, 2])
+def test_an_image_that_cannot_be_prepared_costs_the_others_nothing(
+    monkeypatch: pytest.MonkeyPatch, fault: Exception, healthy: int
+) -> None:
+    network = SharedNetwork(CONFIG.network, wait_s=1.0)
+    bad, *others = (DepthPipeline(CONFIG, network) for _ in range(1 + healthy))
+    prepare = StreamSession.prepare
+
+    def spoiled(session: StreamSession, frame: VideoFrame) -> Any:
+        if session is bad._session:
+            raise fault
+        return prepare(session, frame)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StreamSession, 'prepare', spoiled)
+        error, *found = together(
+            *(lambda c=c, p=p: p.process(frame(c, 0)) for c, p in enumerate([bad, *others]))
+        )
+    assert network.batches == {1 + healthy: 1}, 'they were worked on together'
+    assert error is fault
+    for camera, output in enumerate(found, 1):
+        alone = DepthPipeline(CONFIG).process(frame(camera, 0))
+        np.testing.assert_allclose(output.relative_depth, alone.relative_depth, rtol=2e-4)
+    assert bad.process(frame(0, 1)).relative_depth is not None, 'its next image is welcome'
 
 
 def test_a_batch_that_does_not_fit_makes_every_stream_smaller(

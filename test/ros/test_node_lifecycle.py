@@ -18,7 +18,7 @@ pytest.importorskip('rclpy')
 pytest.importorskip('gemdepth_ros.msg', reason="the package's messages are not built")
 pytestmark = pytest.mark.ros
 
-from fake_pipeline import FakePipeline  # noqa: E402
+from fake_pipeline import BOMB, FakePipeline  # noqa: E402
 from rclpy.context import Context  # noqa: E402
 from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
@@ -29,6 +29,7 @@ from gemdepth_ros.errors import (  # noqa: E402
     DeviceMemoryError,
     WeightsError,
 )
+from gemdepth_ros.pipeline.worker import Worker  # noqa: E402
 from gemdepth_ros.ros.conversions import image_message  # noqa: E402
 from gemdepth_ros.ros.dependencies import needing_libraries  # noqa: E402
 from gemdepth_ros.ros.diagnostics import status_name  # noqa: E402
@@ -185,8 +186,8 @@ def test_a_missing_library_fails_configure_in_one_line(make, module):
 
 
 def test_the_real_pipeline_without_torch_fails_configure_in_one_line(make, monkeypatch):
-    for name in [n for n in sys.modules if n.startswith('gemdepth_ros.pipeline.pipeline')]:
-        monkeypatch.delitem(sys.modules, name)
+    for module in ('pipeline', 'device_memory'):  # the latter imports torch, for the former
+        monkeypatch.delitem(sys.modules, f'gemdepth_ros.pipeline.{module}', raising=False)
     monkeypatch.setitem(sys.modules, 'torch', None)
     node = make(depth_pipeline)
     assert node.trigger_configure() == FAILURE
@@ -357,9 +358,6 @@ def test_changes_take_effect_or_are_refused_with_the_reason(make):
     result = node.set_parameters([Parameter('streaming.window', value=99)])[0]
     assert not result.successful
     assert 'streaming.window out of range' in result.reason
-    result = node.set_parameters([Parameter('streaming.anchor_max_age', value=2)])[0]
-    assert not result.successful, 'within its range, but against another value'
-    assert 'anchor_max_age (2) must be >= window * stride (4)' in result.reason
     assert node.trigger_configure() == SUCCESS
     assert node.made[0].config.streaming.window == 4
     result = node.set_parameters([Parameter('streaming.window', value=8)])[0]
@@ -379,6 +377,67 @@ def test_changes_take_effect_or_are_refused_with_the_reason(make):
     assert not result.successful
 
 
+def put(node, name, value):
+    """Set one parameter, as `ros2 param load` does for each."""
+    return node.set_parameters([Parameter(name, value=value)])[0]
+
+
+def test_parameters_that_belong_together_can_be_set_one_after_the_other(make):
+    node = make()
+    for name, value in (('warm_up_height', 375), ('warm_up_width', 1242)):
+        assert put(node, name, value).successful
+    assert node.trigger_configure() == SUCCESS
+    assert node.made[0].warmed_up == (375, 1242)
+
+
+def test_contradictions_fail_configure_and_can_be_mended_one_by_one(make):
+    node = make(warm_up_height=375, streaming__anchor_max_age=2)
+    assert node.trigger_configure() == FAILURE
+    assert 'warm_up_height and warm_up_width go together' in node.logged[-1][1]
+    assert put(node, 'warm_up_width', 1242).successful, 'whatever else is wrong'
+    assert node.trigger_configure() == FAILURE
+    assert 'anchor_max_age (2) must be >= window * stride' in node.logged[-1][1]
+    assert put(node, 'streaming.anchor_max_age', 128).successful
+    assert node.trigger_configure() == SUCCESS
+
+
+@pytest.mark.parametrize(
+    ('name', 'value', 'reason'),
+    [
+        (
+            'tf_mode',
+            'map',
+            "tf_mode must be one of none, camera, odom_to_base, inverted, got 'map'",
+        ),
+        ('mounting.height_m', -1.0, 'mounting.height_m must be '),
+        ('mounting.height_m', 'high', 'mounting.height_m must be a float'),
+        ('products.max_depth_m', float('nan'), 'products.max_depth_m'),
+    ],
+)
+def test_a_value_that_is_wrong_by_itself_is_refused_at_once(make, name, value, reason):
+    node = make()
+    result = put(node, name, value)
+    assert not result.successful
+    assert reason in result.reason
+    assert put(node, 'mounting.height_m', float('nan')).successful, 'unknown is a value'
+
+
+def test_contradictions_are_refused_while_the_node_is_configured(make):
+    node = make()
+    assert node.trigger_configure() == SUCCESS
+    result = put(node, 'warm_up_height', 375)
+    assert not result.successful
+    assert node._settings.node_config.warm_up_height == 0
+
+
+@pytest.mark.parametrize('given', ['none', ''])
+def test_no_weights_can_be_said_in_words(make, given):
+    node = make(network__weights=given)
+    assert node.trigger_configure() == SUCCESS
+    assert node.made[0].config.network.weights == ''
+    assert put(node, 'network.weights', '').successful, 'both mean the same'
+
+
 def test_parameters_are_described(make):
     descriptor = make().describe_parameter('stale_after_s')
     assert descriptor.description == 'a warning appears when no image came for this long [s].'
@@ -388,7 +447,7 @@ def test_parameters_are_described(make):
     assert (window.from_value, window.to_value) == (1, 32)
     height = make().describe_parameter('mounting.height_m')
     assert list(height.floating_point_range) == [], 'no range admits NaN'
-    assert 'nan, or at least 0' in height.additional_constraints
+    assert 'nan, or a' in height.additional_constraints
 
 
 def test_autostart(make):
@@ -482,6 +541,62 @@ def test_unknown_parameters_are_named(make, capfd):
     )
 
 
+class Network:
+    """What must be freed; fails at a frame that is all of one grey."""
+
+    def step(self, frame):
+        if (frame.image_rgb == BOMB).all():
+            raise RuntimeError('CUDA error: an illegal memory access was encountered')
+
+
+class WithNetwork(FakePipeline):
+    """Holds its network as the real pipeline does; a fault of its device stays."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        self._network = Network()
+
+    def process(self, frame, *arguments):
+        network = self._network
+        network.step(frame)
+        return super().process(frame, *arguments)
+
+    def close(self):
+        super().close()
+        vars(self).pop('_network', None)
+
+
+def test_cleanup_after_a_failure_of_the_worker_frees_the_network(make):
+    node = make(WithNetwork)
+    node.autostart()
+    network = weakref.ref(node.made[0]._network)
+    feed(node, grey=BOMB)
+    wait_for(lambda: not node.busy)
+    assert 'in step' in node.logged[-1][1], 'the log has the whole traceback'
+    node._deactivate_after_failure()  # as the executor does
+    gc.disable()
+    try:
+        assert node.trigger_cleanup() == SUCCESS
+        assert network() is None, 'a second one would have to fit beside it'
+    finally:
+        gc.enable()
+
+
+def test_a_network_in_a_cycle_is_freed_by_cleanup(make):
+    node = make(WithNetwork)
+    assert node.trigger_configure() == SUCCESS
+    network = weakref.ref(node.made[0]._network)
+    cycle = [node.made[0]._network]
+    cycle.append(cycle)
+    del cycle
+    gc.disable()
+    try:
+        assert node.trigger_cleanup() == SUCCESS
+        assert network() is None
+    finally:
+        gc.enable()
+
+
 def open_files():
     return len(os.listdir('/proc/self/fd'))
 
@@ -500,11 +615,12 @@ def test_ten_cycles_leave_no_thread_file_or_entity(make):
         gc.collect()
 
     def census():
-        entities = [
-            len(list(getattr(node, kind)))
-            for kind in ('publishers', 'subscriptions', 'services', 'timers', 'guards')
-        ]
-        return threading.active_count(), open_files(), entities, len(node._managed_entities)
+        return (
+            threading.active_count(),
+            open_files(),
+            entities(node),
+            len(node._managed_entities),
+        )
 
     cycle()  # the first one opens what stays open: loggers, the parameter's QoS
     before = census()
@@ -512,6 +628,61 @@ def test_ten_cycles_leave_no_thread_file_or_entity(make):
         cycle()
     assert census() == before
     assert [ref() for ref in pipelines if ref() is not None] == [], 'the network is freed'
+
+
+IMAGE_QOS = 'qos_overrides./image.subscription'
+
+
+@pytest.mark.parametrize(
+    'given',
+    [
+        {f'{IMAGE_QOS}.history': 'keep_lats'},
+        {f'{IMAGE_QOS}.depth': 'three'},
+        {'qos_overrides./odometry.subscription.history': 'keep_lats'},
+    ],
+    ids=['camera', 'subscription', 'sensor'],
+)
+def test_a_failed_activation_leaves_nothing_behind(make, given):
+    node = make(grounding__odometry__enabled=True, **given)
+    assert node.trigger_configure() == SUCCESS
+    before = entities(node)
+    for _ in range(3):
+        assert node.trigger_activate() == FAILURE
+        assert entities(node) == before
+        assert node._snapshot().state == 'inactive'
+        assert not node._outputs._publishers['~/odometry'].is_activated
+    faults = {text for _, text in node.logged}
+    assert len(faults) == 1
+    if 'keep_lats' in given.values():
+        (fault,) = faults
+        assert fault.startswith(f'on_activate failed: {next(iter(given))} must be one of ')
+        assert '\n' not in fault
+    assert node.trigger_cleanup() == SUCCESS
+
+
+def test_a_worker_that_cannot_start_leaves_nothing_behind(make, monkeypatch):
+    def no_thread(worker):
+        raise RuntimeError("can't start new thread")
+
+    node = make(grounding__odometry__enabled=True)
+    assert node.trigger_configure() == SUCCESS
+    before = entities(node)
+    with monkeypatch.context() as patch:
+        patch.setattr(Worker, 'start', no_thread)
+        for _ in range(3):
+            assert node.trigger_activate() == FAILURE
+    assert entities(node) == before
+    assert node.trigger_activate() == SUCCESS
+    feed(node)
+    wait_for(lambda: counts(node).processed == 1)
+    assert node.trigger_deactivate() == SUCCESS
+    assert entities(node) == before
+
+
+def entities(node):
+    """How many of each kind a node has."""
+    kinds = ('publishers', 'subscriptions', 'services', 'timers', 'guards', 'waitables')
+    return {kind: len(list(getattr(node, kind))) for kind in kinds}
 
 
 def resident_kib():

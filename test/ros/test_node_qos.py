@@ -11,15 +11,22 @@ pytest.importorskip('gemdepth_ros.msg', reason="the package's messages are not b
 pytestmark = pytest.mark.ros
 
 from fake_pipeline import FakePipeline  # noqa: E402
-from rclpy.qos import ReliabilityPolicy  # noqa: E402
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy  # noqa: E402
 from rclpy.subscription import Subscription  # noqa: E402
-from ros_harness import PATIENCE_S, SECOND, wait_for  # noqa: E402
-from sensor_msgs.msg import Image  # noqa: E402
+from ros_harness import FRAME, PATIENCE_S, SECOND, intrinsics, wait_for  # noqa: E402
+from sensor_msgs.msg import CameraInfo, Image  # noqa: E402
 
-from gemdepth_ros.ros import qos  # noqa: E402
-from gemdepth_ros.ros.qos import choose_reliability, passes_message_info  # noqa: E402
+from gemdepth_ros.errors import ConfigError  # noqa: E402
+from gemdepth_ros.ros.conversions import camera_info_message  # noqa: E402
+from gemdepth_ros.ros.qos import (  # noqa: E402
+    choose_durability,
+    choose_reliability,
+    overridden,
+    passes_message_info,
+)
 
 RELIABLE, BEST_EFFORT = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
+VOLATILE, LATCHED = DurabilityPolicy.VOLATILE, DurabilityPolicy.TRANSIENT_LOCAL
 
 
 @pytest.mark.parametrize(
@@ -36,6 +43,19 @@ RELIABLE, BEST_EFFORT = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFOR
 )
 def test_rule(mode, offered, wanted):
     assert choose_reliability(mode, offered) == wanted
+
+
+@pytest.mark.parametrize(
+    ('offered', 'wanted'),
+    [
+        ([], VOLATILE),
+        ([LATCHED], LATCHED),
+        ([LATCHED, LATCHED], LATCHED),
+        ([LATCHED, VOLATILE], VOLATILE),
+    ],
+)
+def test_the_past_is_asked_for_when_all_publishers_keep_it(offered, wanted):
+    assert choose_durability(offered) == wanted
 
 
 @pytest.fixture
@@ -58,17 +78,8 @@ def test_message_info_is_found_by_what_rclpy_has():
     assert not passes_message_info(HumbleSubscription)
 
 
-def test_images_are_taken_where_rclpy_passes_the_message_alone(active, world, monkeypatch, capfd):
-    """As in Humble: whatever the callback looks like, it gets one argument."""
-
-    def set_callback(subscription, callback):
-        subscription._callback = callback
-        subscription._callback_type = Subscription.CallbackType.MessageOnly
-
-    monkeypatch.setattr(
-        Subscription, 'callback', property(lambda self: self._callback, set_callback)
-    )
-    monkeypatch.setattr(qos, 'PASSES_MESSAGE_INFO', False)
+@pytest.mark.usefixtures('humble_rclpy')
+def test_images_are_taken_where_rclpy_passes_the_message_alone(active, world, capfd):
     node, camera = active(), world.camera()
     wait_for(camera.matched)
     for stamp_ns in (SECOND, SECOND + 1):
@@ -171,6 +182,66 @@ def test_input_quality_of_service_can_be_overridden(world, active):
     (info,) = camera.get_subscriptions_info_by_topic('/image')
     assert info.qos_profile.reliability == BEST_EFFORT
     assert node.get_parameter('qos_overrides./image.subscription.depth').value == 3
+
+
+def latched_infos(camera):
+    return camera.create_publisher(
+        CameraInfo, 'camera_info', QoSProfile(depth=1, durability=LATCHED)
+    )
+
+
+def send_until(node, camera, condition, stamp_ns):
+    """Publish images until ``condition`` holds of the newest frame."""
+    frames = node._pipeline.frames
+
+    def held():
+        nonlocal stamp_ns
+        stamp_ns += SECOND // 10
+        return heard(node, camera, stamp_ns) and frames and condition(frames[-1])
+
+    wait_for(held, timeout_s=30, what='the frame')
+
+
+def test_a_camera_info_that_was_sent_before_the_node_was_there_is_used(world, active):
+    camera = world.camera(info=False)
+    infos = latched_infos(camera)
+    infos.publish(camera_info_message(intrinsics((6, 8)), SECOND, FRAME))
+    node = active()
+    send_until(node, camera, lambda f: f.camera == intrinsics((6, 8)), 100 * SECOND)
+    subscription = node._stream._input._infos
+    assert subscription.durability == LATCHED
+    assert node._stream._input._images.durability == VOLATILE, 'an old image is of no use'
+    # One that does not keep its messages would not match: it decides for all.
+    other = camera.create_publisher(CameraInfo, 'camera_info', 1)
+    wait_for(lambda: subscription.durability == VOLATILE)
+    wait_for(lambda: other.get_subscription_count() == 1)
+    longer = camera_info_message(intrinsics((6, 8)), 2 * SECOND, FRAME)
+    longer.p[0] = longer.p[5] = 16.0
+    other.publish(longer)
+    send_until(node, camera, lambda f: f.camera.fx == 16.0, 200 * SECOND)
+
+
+def test_a_durability_that_is_given_for_a_topic_is_a_choice(world, active):
+    node = active(**{'qos_overrides./camera_info.subscription.durability': 'volatile'})
+    infos = latched_infos(world.camera(info=False))
+    subscription = node._stream._input._infos
+    wait_for(lambda: infos.get_subscription_count() == 1)
+    wait_for(subscription.publishers)
+    assert not subscription.follow()
+    (info,) = node.get_subscriptions_info_by_topic('/camera_info')
+    assert info.qos_profile.durability == VOLATILE
+
+
+def test_an_override_that_no_policy_knows_is_named_with_the_choices(world):
+    name = 'qos_overrides./image.subscription'
+    node = world.depth_node(
+        FakePipeline, **{f'{name}.history': 'keep_lats', f'{name}.durability': 'VOLATILE'}
+    )
+    text = rf"^{name}\.history must be one of .*keep_last, keep_all.*, got 'keep_lats'$"
+    with pytest.raises(ConfigError, match=text):
+        overridden(node, 'image', 'history')
+    assert overridden(node, 'image', 'durability') == 'volatile'
+    assert overridden(node, 'image', 'reliability') is None
 
 
 def test_every_topic_has_overrides(active):

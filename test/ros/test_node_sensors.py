@@ -11,9 +11,11 @@ pytest.importorskip('rclpy')
 pytest.importorskip('gemdepth_ros.msg', reason="the package's messages are not built")
 pytestmark = pytest.mark.ros
 
+from fake_pipeline import FakePipeline  # noqa: E402
 from nav_msgs.msg import Odometry  # noqa: E402
 from node_bench import Bench  # noqa: E402
 from rclpy.node import Node  # noqa: E402
+from rclpy.parameter import Parameter  # noqa: E402
 from rclpy.qos import DurabilityPolicy, QoSProfile  # noqa: E402
 from ros_harness import FRAME, SECOND, wait_for  # noqa: E402
 from sensor_msgs.msg import Image, Imu, PointCloud2  # noqa: E402
@@ -21,6 +23,7 @@ from test_frames import TURN, transform  # noqa: E402
 from tf2_msgs.msg import TFMessage  # noqa: E402
 
 from gemdepth_ros.ros.conversions import header, points_message  # noqa: E402
+from gemdepth_ros.ros.node import GemDepthNode  # noqa: E402
 
 TOPICS = {'lidar/points': PointCloud2, 'odometry': Odometry, 'imu': Imu, 'sky_mask': Image}
 LATCHED = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -146,6 +149,37 @@ def test_faults_of_the_odometry(bench):
     robot.send('odometry', wheels(bench.stamp_ns, frame='gemdepth_odom'), bench)
     assert readings(bench).odometry == ()
     assert "this is the node's own motion (gemdepth_odom)" in warnings(bench)
+
+
+def test_wheels_in_the_frame_that_the_node_owns_are_used(bench):
+    """A driver stamps odom, its TF switched off, while the node publishes odom -> base_link."""
+    bench, robot = bench(grounding__odometry__enabled=True, tf_mode='odom_to_base')
+    robot.place(bench, transform('base_link', FRAME))
+    robot.send('odometry', wheels(bench.stamp_ns + SECOND // 20, frame='odom'), bench)
+    assert [sample.speed_mps for sample in readings(bench).odometry] == [2.0]
+    assert 'odometry (/odometry)' not in warnings(bench)
+
+
+@pytest.mark.parametrize('tf_mode', ['none', 'odom_to_base'])
+def test_the_nodes_own_output_is_no_measurement(world, tf_mode):
+    parameters = {'tf_mode': tf_mode, 'grounding.odometry.enabled': True}
+    node = world.add(
+        GemDepthNode(
+            pipeline_factory=FakePipeline,
+            context=world.context,
+            parameter_overrides=[Parameter(n, value=v) for n, v in parameters.items()],
+            cli_args=['--ros-args', '-r', 'odometry:=/depth_node/odometry'],
+        )
+    )
+    node.autostart()
+    sensors = node._stream._sensors
+    own = wheels(SECOND, frame='odom')
+    sensors._buffers['odometry'].add(SECOND, own)
+    assert sensors.readings(SECOND, FRAME, (6, 8)).odometry == ()
+    assert sensors.notes['odometry'] == (
+        "odometry (/depth_node/odometry): this is the node's own motion, no measurement: remap "
+        "odometry to the topic of the vehicle's"
+    )
 
 
 def test_odometry_says_where_the_camera_is_on_what_it_moves(bench):

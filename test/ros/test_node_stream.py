@@ -258,6 +258,26 @@ def test_a_camera_info_that_is_sent_once_stays_in_force(world):
     assert bench.pipeline.frames[-1].camera is None, 'it belongs to images of its size'
 
 
+def test_a_camera_info_that_was_sent_once_outlasts_deactivate_but_not_cleanup(world):
+    bench = Bench(world)
+    bench.send()
+    bench.camera.infos = None
+    subscribed = bench.camera.images.get_subscription_count
+
+    def again(*transitions):
+        """The camera of the first frame after these transitions."""
+        world.on_executor(bench.node.trigger_deactivate)
+        wait_for(lambda: subscribed() == 0)
+        for transition in transitions:
+            world.on_executor(getattr(bench.node, f'trigger_{transition}'))
+        wait_for(lambda: subscribed() == 1)
+        bench.send(step_s=100.0)
+        return bench.pipeline.frames[-1].camera
+
+    assert again('activate') == intrinsics((6, 8))
+    assert again('cleanup', 'configure', 'activate') is None
+
+
 @pytest.mark.parametrize(
     ('change', 'reason'),
     [

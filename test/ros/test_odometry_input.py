@@ -53,9 +53,9 @@ def test_turning_that_nobody_measures_moves_no_camera():
     assert odometry_sample(message, AHEAD).speed_mps == 2.0
 
 
-def read(frames, *messages, at_ns=SECOND):
+def read(frames, *messages, at_ns=SECOND, own='gemdepth_odom'):
     stamped = [(m.header.stamp.sec * SECOND + m.header.stamp.nanosec, m) for m in messages]
-    return OdometryInput(frames, 'chassis', 'own', 2.0).read(stamped, at_ns, 'camera')
+    return OdometryInput(frames, 'chassis', own, 2.0).read(stamped, at_ns, 'camera')
 
 
 def test_a_camera_without_a_place_costs_only_its_lever_arm():
@@ -88,12 +88,29 @@ def test_each_message_has_the_place_of_its_own_child():
 
 
 def test_two_faults_are_one_line():
-    samples, line = read(StaticFrames(), turning(), turning(SECOND + 1, frame='own'))
+    samples, line = read(StaticFrames(), turning(), turning(SECOND + 1, frame='gemdepth_odom'))
     assert len(samples) == 1
-    assert line.startswith("this is the node's own motion (own); no static transform between")
+    assert line.startswith(
+        "this is the node's own motion (gemdepth_odom), no measurement: remap odometry to the "
+        "topic of the vehicle's; no static transform between"
+    )
     samples, line = read(StaticFrames(), turning(), at_ns=60 * SECOND)
     assert not samples
     assert line == 'the newest message is 59.00 s away from the image (limit 2.0 s)'
+
+
+@pytest.mark.parametrize('own', ['odom', 'robot/odom', 'visual_odom'])
+def test_the_frame_of_the_own_motion_may_be_that_of_wheels_as_well(own):
+    """Drivers call it odom, as tf_mode odom_to_base does: the name alone refuses no wheels."""
+    samples, line = read(tree(transform('base_link', 'camera')), turning(frame=own), own=own)
+    assert (len(samples), line) == (1, '')
+
+
+@pytest.mark.parametrize('own', ['gemdepth_odom', 'front/gemdepth_odom'])
+def test_a_frame_that_only_these_nodes_use_is_refused(own):
+    samples, line = read(StaticFrames(), turning(frame=own), own=own)
+    assert not samples
+    assert line.startswith(f"this is the node's own motion ({own}), no measurement: remap")
 
 
 def test_the_tree_is_searched_once_a_frame_not_once_a_message(monkeypatch):

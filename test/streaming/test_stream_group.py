@@ -9,7 +9,7 @@ import pytest
 import torch
 from stream_helpers import FRAME_NS, deviation, images, lively_model, video_frames
 
-from gemdepth_ros.errors import ConfigError, InferenceError
+from gemdepth_ros.errors import ConfigError, ImageError, InferenceError
 from gemdepth_ros.inference import StreamGroup, StreamingConfig, StreamOutput, StreamSession
 from gemdepth_ros.interfaces import ResetReason, VideoFrame
 
@@ -95,6 +95,18 @@ def test_a_camera_that_fails_costs_the_others_nothing(model, mode):
         same(outputs[2], alone.step(frames[2]))
     assert group.sessions[0].reset_counts[ResetReason.NON_FINITE_OUTPUT] == 1
     assert sum(group.sessions[1].reset_counts.values()) == 0
+
+
+def test_an_image_that_cannot_be_prepared_costs_the_others_nothing(model):
+    group = StreamGroup(model, 2, config('causal'))
+    alone = StreamSession(model, config('causal'))
+    stream = video_frames(images(3, (28, 28), seed=1))
+    strip = VideoFrame(images(1, (1, 30_000))[0], FRAME_NS)
+    with pytest.raises(ImageError, match='too large: lower input_size'):
+        group.step([strip, stream[0]])
+    alone.step(stream[0])
+    same(group.step([None, stream[1]])[1], alone.step(stream[1]))
+    assert group.step([stream[2], None])[0] is not None
 
 
 def test_equal_sizes_are_encoded_together(model):
