@@ -255,8 +255,9 @@ class GemDepthNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
         return response
 
     def _publish_status(self) -> None:
-        if self._outputs is not None:
-            self._outputs.publish_status(status_message(self._snapshot()))
+        outputs = self._outputs  # once: a worker may still end a frame while they are released
+        if outputs is not None:
+            outputs.publish_status(status_message(self._snapshot()))
 
     def _snapshot(self) -> Snapshot:
         pipeline, work = self._pipeline, self._statistics.snapshot()

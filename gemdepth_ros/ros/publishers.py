@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import ExitStack
 from typing import Any
 
 from nav_msgs.msg import Odometry, Path
@@ -17,7 +19,7 @@ from gemdepth_ros.ros.frame_listener import FrameListener
 from gemdepth_ros.ros.message_size import oversized
 from gemdepth_ros.ros.motion_outputs import ODOMETRY, PATH, TF, MotionOutputs
 from gemdepth_ros.ros.node_config import NodeConfig
-from gemdepth_ros.ros.qos import output_qos
+from gemdepth_ros.ros.qos import check_publisher_overrides, output_qos
 
 METRIC_DEPTH, METRIC_INFO, METRIC_POINTS = '~/depth/image_rect', '~/depth/camera_info', '~/points'
 METRIC_STD, POINTS_MARK, POINTS_CLEAR = '~/depth/std', '~/points_mark', '~/points_clear'
@@ -49,7 +51,11 @@ TOPICS = {
 
 
 class OutputPublishers:
-    """Publish what somebody listens to, always with the capture stamp and the camera's frame."""
+    """Publish what somebody listens to, always with the capture stamp and the camera's frame.
+
+    A worker that is slow to stop may still publish when the topics are destroyed: then nothing
+    is sent, and nobody listens.
+    """
 
     def __init__(
         self, node: LifecycleNode, config: NodeConfig, frames: FrameListener | None = None
@@ -60,29 +66,35 @@ class OutputPublishers:
             node: their owner.
             config: what is published; ``odom_frame`` is final.
             frames: what others publish about frames; only tf_mode none needs none.
+
+        Raises:
+            ConfigError: a QoS override has an impossible value; no topic is left behind.
         """
         self._node = node
         self._config = config
         self.motion = MotionOutputs(config, frames, self._send, self._wanted)
-        self._publishers = {
-            topic: node.create_lifecycle_publisher(
-                message_type,
-                topic,
-                output_qos(),
-                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-            )
-            for topic, message_type in TOPICS.items()
-            if topic != TF or config.tf_mode != 'none'
-        }
+        self._publishers: dict[str, Any] = {}
+        self._lock = threading.Lock()
+        with ExitStack() as made:
+            made.callback(self.destroy)
+            for topic, message_type in TOPICS.items():
+                if topic != TF or config.tf_mode != 'none':
+                    self._publishers[topic] = _publisher(node, topic, message_type)
+            made.pop_all()
 
     def destroy(self) -> None:
         """Remove the topics."""
-        for publisher in self._publishers.values():
-            self._node.destroy_lifecycle_publisher(publisher)
-        self._publishers.clear()
+        with self._lock:
+            for publisher in self._publishers.values():
+                self._node.destroy_lifecycle_publisher(publisher)
+            self._publishers.clear()
 
     def request(self) -> OutputRequest:
         """Return what the pipeline should compute for the present listeners."""
+        with self._lock:
+            return self._request()
+
+    def _request(self) -> OutputRequest:
         return OutputRequest(
             depth=any(map(self._wanted, (METRIC_DEPTH, RELATIVE_DEPTH, RELATIVE_DISPARITY))),
             points=self._wanted(METRIC_POINTS) or self._wanted(RELATIVE_POINTS),
@@ -94,6 +106,17 @@ class OutputPublishers:
 
     def publish(self, output: PipelineOutput) -> None:
         """Publish everything but the status."""
+        with self._lock:
+            if self._publishers:
+                self._publish(output)
+
+    def publish_status(self, message: Any) -> None:
+        """Publish ~/status."""
+        with self._lock:
+            if self._publishers:
+                self._publishers[STATUS].publish(message)
+
+    def _publish(self, output: PipelineOutput) -> None:
         too_large = oversized(output)
         if too_large:
             self._node.get_logger().warning(too_large, once=True)
@@ -104,10 +127,6 @@ class OutputPublishers:
         if output.preview_rgb is not None:
             self._send_image(PREVIEW, output.preview_rgb, 'rgb8', output)
         self._publish_motion(output)
-
-    def publish_status(self, message: Any) -> None:
-        """Publish ~/status."""
-        self._publishers[STATUS].publish(message)
 
     def _publish_metric(self, output: PipelineOutput) -> None:
         stamp_ns, frame_id = output.stamp_ns, output.frame_id
@@ -179,4 +198,15 @@ class OutputPublishers:
             self._send_image(topic, output.normals_rgb, 'rgb8', output)
 
     def _wanted(self, topic: str) -> bool:
-        return bool(self._publishers[topic].get_subscription_count() > 0)
+        publisher = self._publishers.get(topic)
+        return bool(publisher is not None and publisher.get_subscription_count() > 0)
+
+
+def _publisher(node: LifecycleNode, topic: str, message_type: Any) -> Any:
+    check_publisher_overrides(node, topic)
+    return node.create_lifecycle_publisher(
+        message_type,
+        topic,
+        output_qos(),
+        qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+    )

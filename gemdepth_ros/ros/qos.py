@@ -32,6 +32,7 @@ POLICIES = {
     'durability': DurabilityPolicy,
 }
 OUTPUT_DEPTH = 5
+LARGEST_DEPTH = 10_000  # of a QoS override; DDS itself refuses numbers that are no depth
 
 
 def passes_message_info(subscription_type: Any = Subscription) -> bool:
@@ -83,21 +84,39 @@ def choose_durability(offered: Iterable[Any]) -> Any:
     return DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE
 
 
-def overridden(node: Node, topic: str, policy: str) -> str | None:
-    """Return what a QoS override gives for a subscription's policy, or None.
+def overridden(node: Node, topic: str, policy: str, end: str = 'subscription') -> str | None:
+    """Return what a QoS override gives for a policy of one end of a topic, or None.
 
     Raises:
         ConfigError: the policy has no such value.
     """
-    name = f'qos_overrides.{node.resolve_topic_name(topic)}.subscription.{policy}'
-    given = getattr(node, '_parameter_overrides', {}).get(name)  # rclpy has no public way
+    name, given = _override(node, topic, policy, end)
     if given is None:
         return None
-    value = str(given.value).lower()
+    value = str(given).lower()
     allowed = [kind.lower() for kind in POLICIES[policy].__members__ if kind != 'UNKNOWN']
     if value not in allowed:
-        raise ConfigError(f'{name} must be one of {", ".join(allowed)}, got {given.value!r}')
+        raise ConfigError(f'{name} must be one of {", ".join(allowed)}, got {given!r}')
     return value
+
+
+def check_publisher_overrides(node: Node, topic: str) -> None:
+    """Check what a user may override of an output, before rclpy fails without its name.
+
+    Raises:
+        ConfigError: a value is impossible.
+    """
+    for policy in ('history', 'reliability'):
+        overridden(node, topic, policy, 'publisher')
+    name, depth = _override(node, topic, 'depth', 'publisher')
+    if depth is not None and (type(depth) is not int or not 0 <= depth <= LARGEST_DEPTH):
+        raise ConfigError(f'{name} must be a whole number 0..{LARGEST_DEPTH}, got {depth!r}')
+
+
+def _override(node: Node, topic: str, policy: str, end: str) -> tuple[str, Any]:
+    name = f'qos_overrides.{node.resolve_topic_name(topic)}.{end}.{policy}'
+    given = getattr(node, '_parameter_overrides', {}).get(name)  # rclpy has no public way
+    return name, None if given is None else given.value
 
 
 def overridden_mode(node: Node, topic: str, mode: QosMode) -> QosMode:

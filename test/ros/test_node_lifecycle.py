@@ -29,6 +29,8 @@ from gemdepth_ros.errors import (  # noqa: E402
     DeviceMemoryError,
     WeightsError,
 )
+from gemdepth_ros.interfaces import OutputRequest, VideoFrame  # noqa: E402
+from gemdepth_ros.msg import Status  # noqa: E402
 from gemdepth_ros.pipeline.worker import Worker  # noqa: E402
 from gemdepth_ros.ros.conversions import image_message  # noqa: E402
 from gemdepth_ros.ros.dependencies import needing_libraries  # noqa: E402
@@ -719,3 +721,42 @@ def test_ten_cycles_of_the_real_network_keep_the_memory(make):
         cycle()
     assert resident_kib() < 1.02 * before
     assert (threading.active_count(), open_files()) == (threads, files)
+
+
+OUTPUT_QOS = 'qos_overrides./depth_node/odometry.publisher'
+
+
+@pytest.mark.parametrize(
+    'given',
+    [
+        {f'{OUTPUT_QOS}.history': 'keep_lats'},
+        {f'{OUTPUT_QOS}.reliability': 'perfect'},
+        {f'{OUTPUT_QOS}.depth': -3},
+    ],
+    ids=['history', 'reliability', 'depth'],
+)
+def test_an_impossible_override_of_an_output_is_one_line_and_leaves_no_topic(make, given):
+    node = make(**given)
+    before = len(list(node.publishers))
+    for _ in range(3):
+        assert node.trigger_configure() == FAILURE
+        assert len(list(node.publishers)) == before
+    (fault,) = {text for _, text in node.logged}
+    assert fault.startswith(f'on_configure failed: {next(iter(given))} must be ')
+    assert '\n' not in fault
+
+
+def test_outputs_that_are_gone_send_nothing_and_want_nothing(make):
+    """A worker may still be at a frame when the node is cleaned up."""
+    node = make()
+    assert node.trigger_configure() == SUCCESS
+    assert node.trigger_activate() == SUCCESS
+    outputs = node._outputs
+    output = node.made[-1].process(
+        VideoFrame(np.zeros((48, 64, 3), np.uint8), 1, 'camera'), OutputRequest(preview=True)
+    )
+    assert node.trigger_deactivate() == SUCCESS
+    assert node.trigger_cleanup() == SUCCESS
+    outputs.publish(output)
+    outputs.publish_status(Status())
+    assert outputs.request() == OutputRequest(depth=False, points=False)
