@@ -34,7 +34,7 @@ fails with one line where torch finds no CUDA device. Arguments:
     use_sim_time     take time from /clock
     grounding        sources of metres, by commas: ground_plane, lidar, odometry, parallax, sky, manual,
                      metric_network
-    rviz             start RViz with config/gemdepth.rviz                     (false)
+    rviz             start RViz: true shows clouds, motion the way driven     (false)
     bag              bag to play once the node listens
     bag_rate         2.0 plays twice as fast as recorded                      (1.0)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from launch.actions import DeclareLaunchArgument, ExecuteProcess, SetEnvironmentVariable
 from launch.substitutions import LaunchConfiguration
-from launch_ros.actions import LifecycleNode, Node
+from launch_ros.actions import LifecycleNode
 from launch_ros.substitutions import ExecutableInPackage
 
 from gemdepth_ros.launching.arguments import Argument
@@ -86,7 +86,7 @@ def command(name: str, *words: str) -> Any:
     return ExecuteProcess(cmd=[executable, *words], name=name, output='screen')
 
 
-def player(bag: str, rate: float, nodes: Iterable[CameraNode], *awaited: str) -> Any:
+def player(bag: str, rate: float, nodes: Sequence[CameraNode], *awaited: str) -> Any:
     """Return the process that plays a bag once the nodes listen to its images.
 
     Args:
@@ -101,29 +101,40 @@ def player(bag: str, rate: float, nodes: Iterable[CameraNode], *awaited: str) ->
     topics = [*(node.subscribed_image() for node in nodes), *awaited]
     wait = ['--wait-for', *topics, '--wait-timeout', str(WAIT_FOR_NODE_S)]
     bag = str(Path(bag).expanduser())
-    return command('bag_player', 'bag', 'play', bag, '--rate', str(rate), *wait)
+    simulated = any(node.all_parameters().get('use_sim_time') for node in nodes)
+    clock = ['--clock'] if simulated else []
+    return command('bag_player', 'bag', 'play', bag, '--rate', str(rate), *clock, *wait)
 
 
-def rviz(nodes: Iterable[CameraNode], share: Path) -> list[Any]:
-    """Return RViz for each node, its topics moved to the node's namespace."""
-    file = str(share / 'config' / 'gemdepth.rviz')
-    return [
-        Node(
-            package='rviz2',
-            executable='rviz2',
-            name='rviz',
-            namespace=node.namespace,
-            arguments=['-d', file],
-            remappings=[(f'/{NODE_NAME}/{topic}', f'{node.full_name}/{topic}') for topic in SHOWN]
-            if node.namespace
-            else [],
-            output='log',
-        )
-        for node in nodes
-    ]
+def rviz(kind: str, nodes: Iterable[CameraNode], share: Path) -> list[Any]:
+    """Return RViz for each node, its topics moved to the node's namespace.
+
+    Args:
+        kind: ``clouds`` or ``motion``.
+        nodes: the nodes.
+        share: the package's share folder.
+
+    Raises:
+        ConfigError: a node's parameter file cannot be read or is no YAML.
+    """
+    return [_view(kind, node, share) for node in nodes]
 
 
-# The node's outputs that config/gemdepth.rviz shows; a test compares the two.
+def _view(kind: str, node: CameraNode, share: Path) -> Any:
+    file = str(share / 'config' / VIEWS[kind])
+    moved = SHOWN if node.namespace else ()
+    words = [f'/{NODE_NAME}/{topic}:={node.full_name}/{topic}' for topic in moved]
+    words = [word for rule in words for word in ('-r', rule)]
+    if node.all_parameters().get('use_sim_time'):
+        words += ['-p', 'use_sim_time:=true']
+    module = [sys.executable, '-m', 'gemdepth_ros.launching.view', kind, node.full_name, file]
+    return ExecuteProcess(
+        cmd=[*module, *(['--ros-args', *words] if words else [])], name='rviz', output='log'
+    )
+
+
+VIEWS = {'clouds': 'gemdepth.rviz', 'motion': 'gemdepth_motion.rviz'}
+# The node's outputs that these files show; a test compares the two.
 SHOWN = (
     'depth/image_rect',
     'depth/preview',

@@ -141,7 +141,12 @@ PARAMETERS = (
 )
 GROUNDING = Argument('grounding', f'sources of metres, by commas: {", ".join(GROUNDING_SOURCES)}')
 TOOLS = (
-    _flag('rviz', 'start RViz with config/gemdepth.rviz', 'false'),
+    Argument(
+        'rviz',
+        "start RViz: true: clouds, in the camera's frame; motion: in the odometry frame; or false",
+        'false',
+        choices=('true', 'motion', 'false'),
+    ),
     Argument('bag', 'bag to play once the node listens'),
     Argument('bag_rate', '2.0 plays twice as fast as recorded', '1.0', kind=float),
 )

@@ -14,6 +14,7 @@ from gemdepth_ros.launching.arguments import DRIVING, checked
 from gemdepth_ros.launching.cameras import CameraNode, camera_nodes
 from gemdepth_ros.launching.rig import load_rig
 
+RVIZ_VIEWS = {'true': 'clouds', 'motion': 'motion'}
 TOOLS = {argument.name: argument for argument in DRIVING}
 
 
@@ -51,8 +52,9 @@ def entities(texts: Mapping[str, str], share: Path) -> list[Any]:
         ConfigError: an argument or the rig is wrong.
     """
     nodes, started = nodes_and_frames(texts, share)
-    if checked(TOOLS['rviz'], texts):
-        started += actions.rviz(nodes, share)
+    view = RVIZ_VIEWS.get(checked(TOOLS['rviz'], texts))
+    if view:
+        started += actions.rviz(view, nodes, share)
     if texts['bag']:
         started.append(actions.player(texts['bag'], checked(TOOLS['bag_rate'], texts), nodes))
     return started

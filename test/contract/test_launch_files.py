@@ -230,10 +230,26 @@ def test_no_weights_reach_the_node_as_an_empty_name() -> None:
 
 
 def test_rviz_shows_the_topics_of_the_namespace() -> None:
-    context, (_, rviz) = performed(DRIVING, rviz='true', namespace='front')
-    assert rviz.node_package == 'rviz2'
-    assert remappings(rviz, context)['/depth_node/points'] == '/front/depth_node/points'
-    assert Path(text(context, rviz.cmd[2])).is_file()
+    context, started = performed(DRIVING, rviz='true', namespace='front')
+    words = processes(context, started)['rviz']
+    assert words[2:5] == ['gemdepth_ros.launching.view', 'clouds', '/front/depth_node']
+    assert Path(words[5]).is_file()
+    rules = words[words.index('--ros-args') :]
+    assert '/depth_node/points:=/front/depth_node/points' in rules
+    assert 'use_sim_time:=true' not in rules
+    context, started = performed(DRIVING, rviz='motion')
+    words = processes(context, started)['rviz']
+    assert words[3:5] == ['motion', '/depth_node']
+    assert '--ros-args' not in words
+
+
+def test_time_of_the_bag_goes_to_all_that_take_it() -> None:
+    context, started = performed(DRIVING, rviz='true', bag='in.mcap', use_sim_time='true')
+    words = processes(context, started)
+    assert '--clock' in words['bag_player']
+    assert words['rviz'][-2:] == ['-p', 'use_sim_time:=true']
+    context, started = performed(DRIVING, bag='in.mcap')
+    assert '--clock' not in processes(context, started)['bag_player']
 
 
 @pytest.mark.parametrize('profile', ['orin_nano', 'orin_nx', 'agx_orin', 'thor'])

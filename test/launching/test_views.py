@@ -24,10 +24,23 @@ TYPES = {name.replace('~', '/depth_node'): kind.__name__ for name, kind in TOPIC
 DISPLAYS = {'PointCloud2': 'PointCloud2', 'Image': 'Image', 'Odometry': 'Odometry', 'Path': 'Path'}
 
 
-def displays() -> list[dict[str, Any]]:
-    loaded = yaml.safe_load((CONFIG / 'gemdepth.rviz').read_text())
-    result: list[dict[str, Any]] = loaded['Visualization Manager']['Displays']
+RVIZ = ('gemdepth.rviz', 'gemdepth_motion.rviz')
+# With tf_mode camera no transform joins the images' frame and the odometry frame.
+IN_THE_CAMERAS_FRAME, IN_ODOM = {'PointCloud2'}, {'Odometry', 'Path', 'TF'}
+
+
+def manager(file: str) -> dict[str, Any]:
+    loaded = yaml.safe_load((CONFIG / file).read_text())
+    result: dict[str, Any] = loaded['Visualization Manager']
     return result
+
+
+def displays(*files: str) -> list[dict[str, Any]]:
+    return [display for file in files or RVIZ for display in manager(file)['Displays']]
+
+
+def classes(file: str) -> set[str]:
+    return {display['Class'].partition('/')[2] for display in displays(file)}
 
 
 def strings(value: Any) -> Iterator[str]:
@@ -47,14 +60,26 @@ def test_rviz_shows_topics_of_the_node_with_their_types() -> None:
     assert len(shown) >= 9
     for topic, display in shown.items():
         assert TYPES[topic] == DISPLAYS[display.partition('/')[2]], topic
-    loaded = yaml.safe_load((CONFIG / 'gemdepth.rviz').read_text())
-    assert loaded['Visualization Manager']['Global Options']['Fixed Frame'] == ODOM_FRAME
+
+
+def test_rviz_shows_nothing_that_its_frame_cannot_place() -> None:
+    clouds, motion = RVIZ
+    assert classes(clouds) & (IN_ODOM | IN_THE_CAMERAS_FRAME) == IN_THE_CAMERAS_FRAME
+    assert classes(motion) & (IN_ODOM | IN_THE_CAMERAS_FRAME) == IN_ODOM
+    assert manager(motion)['Global Options']['Fixed Frame'] == ODOM_FRAME
+
+
+def test_clouds_without_metres_are_shown_too() -> None:
+    enabled = [d for d in displays('gemdepth.rviz') if 'Topic' in d and d['Value']]
+    shown = {display['Topic']['Value'] for display in enabled}
+    assert {'/depth_node/points', '/depth_node/relative/points'} <= shown
 
 
 def test_the_launch_file_moves_every_topic_that_rviz_shows() -> None:
     pytest.importorskip('launch.actions')
-    from gemdepth_ros.launching.actions import SHOWN
+    from gemdepth_ros.launching.actions import SHOWN, VIEWS
 
+    assert sorted(VIEWS.values()) == sorted(RVIZ)
     shown = {d['Topic']['Value'].removeprefix('/depth_node/') for d in displays() if 'Topic' in d}
     assert shown == set(SHOWN)
 
@@ -90,7 +115,10 @@ def test_foxglove_places_every_panel_once() -> None:
         return placed(part['first']) + placed(part['second'])
 
     assert sorted(placed(layout['layout'])) == sorted(layout['configById'])
-    assert layout['configById']['3D!gemdepth']['followTf'] == ODOM_FRAME
+    clouds, motion = (layout['configById'][f'3D!{name}'] for name in ('clouds', 'motion'))
+    assert motion['followTf'] == ODOM_FRAME
+    kinds = [{TYPES[topic] for topic in panel['topics']} for panel in (clouds, motion)]
+    assert kinds == [{'PointCloud2'}, {'Odometry', 'Path'}]
 
 
 @pytest.mark.parametrize('file', sorted(CONFIG.glob('nav2_*.yaml')), ids=lambda file: file.name)
