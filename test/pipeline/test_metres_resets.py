@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from gemdepth_ros.errors import ConfigError
 from gemdepth_ros.grounding.config import GroundingConfig, LidarConfig, OdometryConfig
 from gemdepth_ros.grounding.pose_chain import UNKNOWN_VARIANCE
 from gemdepth_ros.inference.config import StreamingConfig
@@ -163,6 +164,12 @@ def test_depth_is_no_surer_than_the_weights(depth_error: float, metric: bool) ->
 def test_the_weights_of_the_package_state_their_error() -> None:
     assert depth_error_of(NetworkConfig(weights='gemdepth-tiny')) > 0.1
     assert depth_error_of(NetworkConfig(weights='')) == 0
+    stated = depth_error_of(NetworkConfig(weights='gemdepth-tiny'))
+    for given, counts in ((0.05, stated), (0.5, 0.5)):  # nobody may make them better by his word
+        assert depth_error_of(NetworkConfig(weights='gemdepth-tiny', depth_error=given)) == counts
+    assert depth_error_of(NetworkConfig(weights='own.safetensors', depth_error=0.05)) == 0.05
+    with pytest.raises(ConfigError, match=r'depth_error must be 0\.\.1, got 1\.5'):
+        NetworkConfig(depth_error=1.5)
 
 
 @pytest.mark.parametrize(

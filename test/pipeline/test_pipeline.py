@@ -13,11 +13,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from gemdepth_ros.errors import ConfigError, InferenceError, WeightsError
 from gemdepth_ros.geometry.point_cloud import organized_cloud
 from gemdepth_ros.grounding import LidarScan
-from gemdepth_ros.grounding.config import LidarConfig
+from gemdepth_ros.grounding.config import LidarConfig, SkyConfig
 from gemdepth_ros.inference import StreamingConfig
 from gemdepth_ros.interfaces import (
     OutputRequest,
@@ -424,6 +425,30 @@ def test_weights_from_a_file_are_described(tiny_model: GemDepth, tmp_path: Path)
     assert output.disparity is not None
     assert seeded.disparity is not None
     np.testing.assert_array_equal(output.disparity, seeded.disparity)
+
+
+@pytest.mark.parametrize(
+    ('depth_error', 'sources', 'warned'),
+    [
+        (0.0, {'sky': SkyConfig(enabled=True)}, 1),
+        (0.1, {'sky': SkyConfig(enabled=True)}, 0),
+        (0.0, {}, 0),
+    ],
+)
+def test_weights_whose_error_nobody_measured_are_named_where_metres_depend_on_it(
+    tiny_model: GemDepth,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    depth_error: float,
+    sources: dict[str, Any],
+    warned: int,
+) -> None:
+    path = tmp_path / 'drive.safetensors'
+    save_file(published_state(tiny_model), path)
+    config = configured(weights=str(path))
+    network = replace(config.network, depth_error=depth_error)
+    DepthPipeline(replace(config, network=network, grounding=GroundingConfig(**sources)))
+    assert caplog.text.count('network.depth_error is 0') == warned
 
 
 def test_wrong_weights_are_refused_in_one_line(tiny_model: GemDepth, tmp_path: Path) -> None:
