@@ -51,13 +51,16 @@ class CameraNode:
         return parameters_in_files(self.parameter_files, self.full_name) | self.parameters
 
     def subscribed_image(self) -> str:
-        """Return the topic with its images, which has a suffix where they are compressed.
+        """Return the topic with its images in full; it has a suffix where they are compressed.
 
         Raises:
             ConfigError: a parameter file cannot be read or is no YAML.
         """
+        topic = self.image_topic
+        if not topic.startswith('/'):
+            topic = f'{self.full_name.rpartition("/")[0]}/{topic}'
         compressed = self.all_parameters().get('image_transport') == 'compressed'
-        return f'{self.image_topic}/compressed' if compressed else self.image_topic
+        return f'{topic}/compressed' if compressed else topic
 
 
 def camera_nodes(texts: Mapping[str, str], rig: Rig | None, share: Path) -> list[CameraNode]:

@@ -117,6 +117,8 @@ def test_an_argument_for_raw_images_goes_before_the_file(tmp_path: Path) -> None
     node = one_node(image='/cam/image', params_file=file, image_transport='raw')
     assert node.subscribed_image() == '/cam/image'
     assert one_node(image='/cam/image').subscribed_image() == '/cam/image'
+    assert one_node(image='image').subscribed_image() == '/image'
+    assert one_node(image='image', namespace='front').subscribed_image() == '/front/image'
 
 
 def test_files_name_a_node_in_several_ways(tmp_path: Path) -> None:
