@@ -32,6 +32,7 @@ class ResetReason(enum.Enum):
     GAP = 'gap'
     NON_FINITE_OUTPUT = 'non_finite_output'
     DEVICE_MEMORY = 'device_memory'
+    INTERRUPTED = 'interrupted'
 
 
 @dataclass(frozen=True)

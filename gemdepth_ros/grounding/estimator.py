@@ -52,6 +52,7 @@ class GroundingEstimator:
         self._odometry = OdometryBaselines(self.config.odometry)
         self._parallax = ParallaxTracker(self.config.parallax)
         self._motion = MotionPitch()
+        self._factor_given = True
         self._forget()
 
     def _forget(self) -> None:
@@ -70,6 +71,10 @@ class GroundingEstimator:
         """Forget everything that was measured: a new session has a new scale and shift."""
         logger.info('grounding starts anew: %s', reason.value)
         self._forget()
+
+    def forget_given_factor(self) -> None:
+        """No longer believe the configured translation factor: a new session has a new unit."""
+        self._factor_given = False
 
     @property
     def standing_still(self) -> bool:
@@ -195,7 +200,7 @@ class GroundingEstimator:
             given = manual_measurement(config.manual)
             noise: Float64Array = inverted(given.information)
             opinions.append(Opinion('manual', 'affine', given.mean, noise))
-            if math.isfinite(config.manual.translation_factor):
+            if self._factor_given and math.isfinite(config.manual.translation_factor):
                 mean = np.array([math.log(config.manual.translation_factor)])
                 variance = np.array([[config.manual.scale_std_relative**2]])
                 opinions.append(Opinion('manual', 'log_factor', mean, variance))

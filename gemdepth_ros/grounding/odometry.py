@@ -20,6 +20,7 @@ STILL_MPS = 0.02
 STILL_RADPS = 0.01
 STILL_TURN_RAD = math.radians(0.5)  # of the predicted poses, where odometry knows no turning
 STILL_S = 1.0
+LONGEST_EXTRAPOLATION_S = 0.2  # beyond the newest speed
 # Later than this after the newest sample nobody knows whether the vehicle still stands.
 STILL_MAX_AGE_S = 0.5
 # A speed is silent after this many of its intervals, within limits; slower ones are not added up.
@@ -54,7 +55,7 @@ class OdometryBaselines:
         self._session_path = 0.0
         self._last_session: Float64Array | None = None
         self._recent: deque[tuple[int, Float64Array]] = deque()  # stamp, predicted rotation
-        self._now_ns = 0
+        self._before_ns = self._now_ns = 0
 
     @property
     def speed_mps(self) -> float:
@@ -72,11 +73,28 @@ class OdometryBaselines:
 
     @property
     def still(self) -> bool:
-        """Whether odometry says that the vehicle stands: it neither moves nor turns."""
-        speed, turn = self.speed_mps, self.turn_radps
-        if not (math.isfinite(speed) and speed < STILL_MPS):
+        """Whether odometry says that the vehicle stood from the frame before to this one.
+
+        It neither moves nor turns. What came after the image does not count: the last step before
+        a stop is motion, although the vehicle stands when the step is looked at.
+        """
+        if not math.isfinite(self.speed_mps):
+            return False  # nobody has said one lately
+        while_between = self._samples_between()
+        speed, turn = _speeds_of_poses(while_between)
+        speeds = [abs(s.speed_mps) for s in while_between if math.isfinite(s.speed_mps)]
+        turns = [abs(s.turn_radps) for s in while_between if math.isfinite(s.turn_radps)]
+        fastest, most = max(speeds, default=speed), max(turns, default=turn)
+        if not fastest < STILL_MPS:
             return False
-        return turn < STILL_RADPS if math.isfinite(turn) else self._predicted_turn < STILL_TURN_RAD
+        return most < STILL_RADPS if math.isfinite(most) else self._predicted_turn < STILL_TURN_RAD
+
+    def _samples_between(self) -> list[OdometrySample]:
+        """Samples from the frame before to this one, and the last before them; two at least."""
+        known = [s for s in self._samples if s.stamp_ns <= self._now_ns]
+        inside = sum(s.stamp_ns > self._before_ns for s in known)
+        found = known[-max(inside + 1, 2) :]
+        return found if len(found) > 1 else self._samples[:2]
 
     @property
     def moving(self) -> bool:
@@ -112,7 +130,7 @@ class OdometryBaselines:
     def read(self, frame: GroundingInput) -> Reading:
         """Take one frame's samples; measure log g when the baseline is long enough."""
         message = self._take(frame)
-        self._now_ns = frame.stamp_ns
+        self._before_ns, self._now_ns = self._now_ns, frame.stamp_ns
         session = frame.session_from_camera
         if session is None:
             return Reading(message=message)
@@ -266,9 +284,12 @@ class OdometryBaselines:
         # Relative to the frame: floats cannot hold nanoseconds since the epoch.
         seconds = np.array([(stamp - stamp_ns) * 1e-9 for stamp, _ in self._path])
         lengths = np.array([length for _, length in self._path])
+        # Before the first sample, and long after the newest, nobody knows.
+        if seconds[0] > 0 or seconds[-1] < -LONGEST_EXTRAPOLATION_S:
+            return math.nan
         value = float(np.interp(0.0, seconds, lengths))
         if seconds[-1] < 0:  # the newest sample is older than the frame: its speed goes on
-            value += self._samples_speed() * min(-float(seconds[-1]), 0.2)
+            value -= self._samples_speed() * float(seconds[-1])
         return value
 
     def _samples_speed(self) -> float:

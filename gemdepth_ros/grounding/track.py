@@ -113,9 +113,7 @@ class GaussianTrack:
         information = self.information + share * measurement.information
         weight = share * inverted(information) @ measurement.information
         mean: Float64Array = self.mean + weight @ (measurement.mean - self.mean)
-        # The mean is an average over frames, and so is what is systematic about it.
-        gain = float(weight.trace()) / len(mean)
-        self.systematic = self.systematic + gain * (measurement.systematic - self.systematic)
+        self.systematic = _blended(self.systematic, measurement.systematic, weight)
         self.mean = mean
         self.information = information
         if len(measurement.offset):
@@ -139,3 +137,28 @@ class GaussianTrack:
         innovation = measurement.mean - self.mean
         distance = float(innovation @ inverted(spread) @ innovation)
         return distance > self._gates[len(innovation) - 1]
+
+
+def _blended(old: Float64Array, new: Float64Array, weight: Float64Array) -> Float64Array:
+    """Systematic covariance of a mean that goes ``weight`` of the way to a measurement.
+
+    The mean is an average over frames, and so are its systematic errors. Those of the state and of
+    the measurement have the same causes: they are taken as fully correlated, so that equal ones
+    stay what they are. Along a direction that the measurement says nothing of they stay as well.
+
+    Args:
+        old: of the state, float64 [n, n].
+        new: of the measurement, float64 [n, n].
+        weight: gain of the mean, float64 [n, n].
+    """
+    kept = np.eye(len(old)) - weight
+    root: Float64Array = kept @ _root(old) + weight @ _root(new)
+    blended: Float64Array = root @ root.T
+    return blended
+
+
+def _root(covariance: Float64Array) -> Float64Array:
+    """Symmetric square root of a covariance of any rank."""
+    values, vectors = np.linalg.eigh(covariance)
+    root: Float64Array = (vectors * np.sqrt(np.clip(values, 0.0, None))) @ vectors.T
+    return root

@@ -35,6 +35,7 @@ class WeightsEntry:
         bundled: the file is part of this package and is never downloaded.
         depth_error: relative error of depth that was measured with these weights where scale and
             shift are right; 0 where nobody measured it here.
+        motion_error: relative error of the motion that was measured with them; 0 likewise.
         max_input_size: largest size parameter of the resize rule that makes sense with them [px];
             0: no limit of their own.
     """
@@ -48,6 +49,7 @@ class WeightsEntry:
     revision: str = 'main'
     bundled: bool = False
     depth_error: float = 0.0
+    motion_error: float = 0.0
     max_input_size: int = 0
 
     @property
@@ -70,6 +72,7 @@ what the node does, not what the method reaches. Its model card lies beside it
 (gemdepth-tiny.md). Licence: Apache-2.0.""",
     bundled=True,
     depth_error=0.29,  # AbsRel of kitti_traffic, docs/weights.md
+    motion_error=0.89,  # t_rel on 51 frames of KITTI odometry, docs/training.md
     max_input_size=182,
 )
 

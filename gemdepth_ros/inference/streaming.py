@@ -241,13 +241,18 @@ class StreamSession:
                 refresh_anchor=self._stale_anchor,
             )
         except BaseException:
-            self._forget()  # an interrupted step leaves half a frame in the buffers
+            # An interrupted step leaves half a frame in the buffers; what was known of the old
+            # session's unit must not be taken for the new one's.
+            self._forget()
+            self._pending_reset = ResetReason.INTERRUPTED
             raise
         return None if output is None else self._result(output)
 
     def _remember(self, frame: VideoFrame) -> None:
         interval = frame.stamp_ns - self._previous.stamp_ns if self._previous else 0
         reset, self._pending_reset = self._pending_reset, None
+        if reset is ResetReason.INTERRUPTED:  # not where another reason came after it
+            self.reset_counts[reset] += 1
         self._records[self._number] = _Record(
             frame.stamp_ns, interval, frame.dropped_before, reset
         )

@@ -31,12 +31,16 @@ class NetworkConfig:
         depth_error: relative error of these weights' own depth, as measured (``gemdepth-ros
             evaluate``, AbsRel); it counts in what is stated of metres and in whether there are
             any; weights of the package have theirs, which is the least.
+        motion_error: relative error of these weights' own motion, as measured (``gemdepth-ros
+            evaluate``, t_rel as a part of 1); it counts in the covariances of the motion and in
+            whether it is in metres; weights of the package have theirs, which is the least.
         allow_untrained_metric: let random weights give metres; for tests of what comes after.
     """
 
     RANGES: ClassVar[Ranges] = {
         'threads': (0, None),
         'depth_error': (0.0, 1.0),
+        'motion_error': (0.0, 1.0),
     }
 
     preset: str = 'auto'
@@ -45,6 +49,7 @@ class NetworkConfig:
     dtype: Literal['auto', 'float32', 'bfloat16', 'float16'] = 'auto'
     threads: int = 0
     depth_error: float = 0.0
+    motion_error: float = 0.0
     allow_untrained_metric: bool = False
 
     def __post_init__(self) -> None:
@@ -54,8 +59,9 @@ class NetworkConfig:
             )
         if self.threads < 0:
             raise ConfigError(f'threads must be >= 0, got {self.threads}')
-        if not 0 <= self.depth_error <= 1:
-            raise ConfigError(f'depth_error must be 0..1, got {self.depth_error}')
+        for name in ('depth_error', 'motion_error'):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f'{name} must be 0..1, got {getattr(self, name)}')
 
 
 @dataclass(frozen=True)

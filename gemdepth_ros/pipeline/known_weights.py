@@ -20,6 +20,12 @@ def depth_error_of(config: NetworkConfig) -> float:
     return max(config.depth_error, 0.0 if entry is None else entry.depth_error)
 
 
+def motion_error_of(config: NetworkConfig) -> float:
+    """Return the relative error of the weights' own motion; see ``depth_error_of``."""
+    entry = CATALOGUE.get(config.weights)
+    return max(config.motion_error, 0.0 if entry is None else entry.motion_error)
+
+
 def fitted_to_weights(config: PipelineConfig) -> PipelineConfig:
     """Return the configuration with an input no larger than the weights were made for.
 

@@ -35,7 +35,9 @@ from gemdepth_ros.pipeline.odometry_motion import OdometryMotion
 from gemdepth_ros.pipeline.readings import SensorReadings
 from gemdepth_ros.pipeline.self_mask import check_self_mask
 
-COARSE_SIDE = 96  # cells per side of the sample that grounding sees, at most
+# Cells per side of the sample that grounding sees, at most: about every fourth pixel of KITTI.
+# With far fewer the road itself is as steep as an edge from cell to cell, beyond a few metres.
+COARSE_SIDE = 330
 # After these the trajectory itself starts anew; after the others it goes on from where it was.
 FRESH_START = (ResetReason.REQUEST, ResetReason.BACKWARD_TIME)
 
@@ -74,6 +76,7 @@ class Metres:
         trained: random weights give no metres unless the configuration insists.
         depth_error: relative error of the network's own depth. What sources say of scale and
             shift does not hold it, and depth is no surer than the network.
+        motion_error: relative error of the network's own motion, likewise.
         self_mask: bool [H, W], True where the camera sees its own vehicle, or None.
     """
 
@@ -83,6 +86,7 @@ class Metres:
         *,
         trained: bool,
         depth_error: float = 0.0,
+        motion_error: float = 0.0,
         self_mask: BoolArray | None = None,
     ) -> None:
         allowed = trained or config.network.allow_untrained_metric
@@ -90,7 +94,8 @@ class Metres:
         self._estimator = GroundingEstimator(self._grounding)
         self._chain = PoseChain(config.motion)
         self._by_odometry = OdometryMotion(self._grounding.odometry)
-        self._depth_error = depth_error
+        self._depth_error, self._motion_error = depth_error, motion_error
+        self._max_factor_std = config.motion.max_factor_std
         self._view = CoarseView(self_mask)
         self._started = False
         self._factor_valid = True
@@ -111,6 +116,7 @@ class Metres:
         if restarted:
             # A new session counts its translations in a new unit.
             self._factor_valid = False
+            self._estimator.forget_given_factor()
             if result.reset in FRESH_START:
                 self._chain.reset()
                 self._by_odometry.forget()
@@ -168,7 +174,8 @@ class Metres:
                 sky=None if readings.sky is None else coarse_mask(readings.sky, disparity),
             )
         )
-        return no_surer_than(self._depth_error, state, self._grounding.max_depth_std_at_20m)
+        state = no_surer_than(self._depth_error, state, self._grounding.max_depth_std_at_20m)
+        return motion_no_surer_than(self._motion_error, state, self._max_factor_std)
 
 
 def no_surer_than(depth_error: float, state: GroundingState, limit: float) -> GroundingState:
@@ -190,6 +197,30 @@ def no_surer_than(depth_error: float, state: GroundingState, limit: float) -> Gr
         )
     metric = state.metric and std < limit
     return replace(state, metric=metric, depth_std_at_20m=std, messages=messages)
+
+
+def motion_no_surer_than(
+    motion_error: float, state: GroundingState, limit: float
+) -> GroundingState:
+    """Add the network's own relative error to what is stated of the translation factor.
+
+    Args:
+        motion_error: of the motion where the factor is right.
+        state: what the sources say.
+        limit: motion is in metres up to this relative standard deviation of the factor.
+    """
+    factor, std = state.translation_factor, state.translation_factor_std
+    if motion_error == 0 or not (math.isfinite(factor) and math.isfinite(std)):
+        return state
+    relative = math.hypot(std / factor, motion_error)
+    messages = state.messages
+    if std / factor <= limit < relative:
+        messages += (
+            'grounding: the translation factor is known, but the motion of these weights is '
+            f'wrong by {motion_error:.0%}, more than motion.max_factor_std ({limit:.0%}): no '
+            'motion in metres',
+        )
+    return replace(state, translation_factor_std=relative * factor, messages=messages)
 
 
 def coarse_disparity(disparity_HW: Tensor, height: int, width: int) -> CoarseDisparity:

@@ -23,7 +23,7 @@ from gemdepth_ros.interfaces import (
 from gemdepth_ros.model import VideoDepthAnything
 from gemdepth_ros.pipeline.config import PipelineConfig
 from gemdepth_ros.pipeline.device_memory import device_memory, empty_cache
-from gemdepth_ros.pipeline.known_weights import depth_error_of
+from gemdepth_ros.pipeline.known_weights import depth_error_of, motion_error_of
 from gemdepth_ros.pipeline.measurements import DeviceMemory
 from gemdepth_ros.pipeline.memory_fallback import is_out_of_memory, smaller_stream
 from gemdepth_ros.pipeline.metres import Metres
@@ -33,6 +33,11 @@ from gemdepth_ros.pipeline.readings import NOTHING_MEASURED, SensorReadings
 from gemdepth_ros.pipeline.self_mask import load_self_mask
 
 DEFAULT_FOV_RAD = 1.0  # horizontal, when neither the camera nor the network knows one
+
+LEVEL_IS_A_GUESS = (
+    'mounting.pitch_deg is unknown: ~/points_mark and ~/points_clear take the camera as level; if '
+    'it looks 5 degrees up, a box of 0.6 m at 8 m is cleared instead of marked'
+)
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +81,11 @@ class DepthPipeline:
         mask_file = self.config.products.self_mask
         self_mask = load_self_mask(mask_file) if mask_file else None
         self._metres = Metres(
-            self.config, trained=self.trained, depth_error=error, self_mask=self_mask
+            self.config,
+            trained=self.trained,
+            depth_error=error,
+            motion_error=motion_error_of(self.config.network),
+            self_mask=self_mask,
         )
         noise = self.config.products.noise
         noise = replace(noise, relative=max(noise.relative, error))
@@ -180,7 +189,9 @@ class DepthPipeline:
         if result.reset is not None:
             self._products.forget()
         grounding, motion = self._metres.update(frame, result, readings)
-        self._products.mounting = readings.mounting or self._metres.mounting
+        mounting = self._products.mounting = readings.mounting or self._metres.mounting
+        if request.costmap and grounding.metric and mounting and math.isnan(mounting.pitch_rad):
+            grounding = replace(grounding, messages=(*grounding.messages, LEVEL_IS_A_GUESS))
         camera = frame.camera or _predicted_camera(frame, result)
         products = self._products.build(frame, result.disparity_HW, camera, grounding, request)
         return PipelineOutput(

@@ -125,7 +125,7 @@ class CostmapClouds:
     clear_step: int = 6
     max_mark_points: int = 20_000
     max_clear_points: int = 20_000
-    min_neighbours: int = 3
+    min_neighbours: int = 2
     neighbour_distance: float = 0.05
     max_relative_std: float = math.inf
     clear_margin_m: float = 0.3

@@ -25,6 +25,7 @@ REASONS = {
     'size_change': 'the images change their size: is there one publisher only?',
     'camera_change': 'camera_info or the frame changes: is there one publisher only?',
     'non_finite_output': 'the network gives no usable numbers: try network.dtype float32',
+    'interrupted': 'an error ended a step; the log has it in full',
     'device_memory': 'lower streaming.window or streaming.input_size',
 }
 

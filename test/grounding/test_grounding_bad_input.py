@@ -177,6 +177,37 @@ def test_a_jump_of_the_pose_in_the_first_baseline_is_no_motion(
     assert known == pytest.approx([factor] * len(known), rel=0.02)
 
 
+@pytest.mark.parametrize(('rate_hz', 'begins_s', 'late_s'), [(50, 0.4, 0.5), (10, 0.3, 0.3)])
+def test_speeds_that_begin_after_the_image_measure_nothing_before(
+    frames: list[GroundingInput], rate_hz: int, begins_s: float, late_s: float
+) -> None:
+    """Nobody knows the way from an image to the first speed after it."""
+    estimator = GroundingEstimator(GroundingConfig(odometry=OdometryConfig(enabled=True)))
+    speed_mps, factor, sent, known = 5.0, 10.0, round(begins_s * rate_hz), []
+    for index in range(30):
+        now_s = 0.1 * index
+        samples = []
+        while sent / rate_hz <= now_s + late_s:
+            stamp_ns = 10**12 + round(sent / rate_hz * 1e9)
+            samples.append(OdometrySample(stamp_ns, None, speed_mps))
+            sent += 1
+        session = np.eye(4)
+        session[2, 3] = speed_mps * now_s / factor
+        state = estimator.update(
+            replace(
+                frames[5],
+                stamp_ns=10**12 + round(now_s * 1e9),
+                session_from_camera=session,
+                lidar=None,
+                odometry=tuple(samples),
+            )
+        )
+        if np.isfinite(state.translation_factor):
+            known.append(state.translation_factor)
+    assert len(known) > 10
+    assert known == pytest.approx([factor] * len(known), rel=0.03)
+
+
 def test_odometry_that_goes_back_in_time(frames: list[GroundingInput]) -> None:
     estimator = running(frames, 'odometry')
     old = OdometrySample(frames[3].stamp_ns, np.eye(4))

@@ -244,3 +244,32 @@ def test_a_large_cloud_is_thinned_fairly_and_first(structured: bool, unknown: fl
     assert np.isfinite(kept).all()
     counts = np.bincount(kept[:, 0].astype(int), minlength=rings + 1)[1:]
     assert counts.min() > 0.5 * counts.mean()
+
+
+def test_a_systematic_error_is_stated_as_long_as_it_is_there() -> None:
+    """A scale that is 4 % wrong, then exact points that all lie at one depth."""
+    truth = np.array([1 / 30.0, 0.0])
+    wrong = truth * [1.04, 1.0]
+    known = np.diag([(0.04 * truth[0]) ** 2, 0.0])
+    noise = np.diag([(0.005 * truth[0]) ** 2, 0.0005**2])
+    track = GaussianTrack(FilterConfig(correlation_s=0.0), np.array([1.0, 1.0]))
+    for index in range(20):
+        track.update(Measurement.of_covariance(wrong, noise, known), index)
+    row = np.array([0.2 / truth[0], -1.0])  # all that points at 5 m say: a line, not a point
+    flat = Measurement(truth, np.outer(row, row) / 0.01**2, np.zeros((2, 2)))
+    at_20_m = np.array([0.05 / truth[0], -1.0])
+    for index in range(20, 60):
+        assert track.update(flat, index)
+        owed = abs(at_20_m @ (track.mean - truth))
+        stated = np.sqrt(at_20_m @ track.systematic @ at_20_m)
+        assert stated == pytest.approx(owed, rel=0.01)
+    assert owed / 0.05 > 0.01
+
+
+def test_equal_systematic_errors_stay_what_they_are() -> None:
+    systematic = np.array([[4.0, 1.0], [1.0, 2.0]]) * 1e-4
+    track = GaussianTrack(FilterConfig(correlation_s=0.0), np.array([1e3, 1e3]))
+    for index in range(10):
+        noise = np.diag([1e-4, 4e-4]) * (1 + index % 3)
+        track.update(Measurement.of_covariance(np.zeros(2), noise, systematic), index)
+    np.testing.assert_allclose(track.systematic, systematic, rtol=1e-4)

@@ -128,3 +128,50 @@ def test_noise_of_odometry_at_rest_is_no_motion() -> None:
         if index == 20:
             held = motion.odom_from_camera
     assert np.abs(motion.odom_from_camera - held).max() < 0.02
+
+
+@pytest.mark.parametrize(('frame_s', 'late_s'), [(0.1, 0.2), (0.5, 0.5)])
+@pytest.mark.parametrize('with_poses', [True, False])
+def test_the_last_step_before_a_stop_is_motion(
+    frame_s: float, late_s: float, with_poses: bool
+) -> None:
+    """Odometry of after the image is there already, and says that the vehicle stands by now."""
+    brake_mps2, speed_mps, cruise_s = 1.0, 1.0, 3.0
+    stop_s = cruise_s + speed_mps / brake_mps2
+
+    def speed(t: float) -> float:
+        return max(0.0, min(speed_mps, speed_mps - brake_mps2 * (t - cruise_s)))
+
+    def way(t: float) -> float:
+        braking = min(max(t - cruise_s, 0.0), stop_s - cruise_s)
+        return speed_mps * min(t, cruise_s) + speed_mps * braking - brake_mps2 * braking**2 / 2
+
+    estimator = GroundingEstimator(GroundingConfig(odometry=OdometryConfig(enabled=True)))
+    disparity = CoarseDisparity.resized(VALUES, CAMERA)
+    held_m, sent, last_m, known = 0.0, 0, 0.0, 0
+    for index in range(round(7.0 / frame_s)):
+        now_s = index * frame_s
+        samples = []
+        while sent * 0.02 <= now_s + late_s:
+            t = sent * 0.02
+            pose = np.eye(4)
+            pose[2, 3] = way(t)
+            stamp_ns = 10**12 + round(t * 1e9)
+            given = pose if with_poses else None
+            stated = math.nan if with_poses else speed(t)
+            samples.append(OdometrySample(stamp_ns, given, stated))
+            sent += 1
+        session = np.eye(4)
+        session[2, 3] = way(now_s) / FACTOR
+        stamp_ns = 10**12 + round(now_s * 1e9)
+        estimator.update(
+            GroundingInput(
+                stamp_ns, disparity, CAMERA, session_from_camera=session, odometry=tuple(samples)
+            )
+        )
+        if estimator.standing_still:
+            held_m += way(now_s) - last_m
+            known += 1
+        last_m = way(now_s)
+    assert known > 1.5 / frame_s, 'when it stands it is held'
+    assert held_m < 0.005

@@ -137,6 +137,27 @@ def test_output_that_is_not_finite_is_withheld_and_the_stream_recovers(
     assert all(same(a, b) for a, b in zip(after, fresh, strict=True))
 
 
+def test_after_an_error_in_a_step_the_new_session_says_that_it_is_one(
+    tiny_model: GemDepth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = StreamSession(tiny_model, CONFIG)
+    stream = frames(6)
+    answers(session, stream[:2])
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError('CUDA error: unspecified launch failure')
+
+    monkeypatch.setattr(session._engine, 'step', broken)
+    with pytest.raises(RuntimeError, match='unspecified launch failure'):
+        session.step(stream[2])
+    after = answers(session, stream[3:])
+    assert [output.reset for output in after] == [ResetReason.INTERRUPTED, None, None]
+    assert session.reset_counts[ResetReason.INTERRUPTED] == 1
+    assert sum(session.reset_counts.values()) == 1
+    fresh = answers(StreamSession(tiny_model, CONFIG), stream[3:])
+    assert all(same(a, b) for a, b in zip(after, fresh, strict=True))
+
+
 @pytest.mark.parametrize('mode', ['sliding', 'causal'])
 def test_memory_is_flat(tiny_model: GemDepth, mode: Any) -> None:
     config = StreamingConfig(mode=mode, window=3, input_size=28, anchor_max_age=6)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
 
 from gemdepth_ros.errors import ConfigError
-from gemdepth_ros.grounding.config import GroundingConfig, LidarConfig, OdometryConfig
+from gemdepth_ros.grounding.config import (
+    GroundingConfig,
+    LidarConfig,
+    ManualConfig,
+    OdometryConfig,
+)
 from gemdepth_ros.grounding.pose_chain import UNKNOWN_VARIANCE
 from gemdepth_ros.inference.config import StreamingConfig
 from gemdepth_ros.inference.streaming import StreamOutput
@@ -19,8 +26,8 @@ from gemdepth_ros.interfaces import (
     WindowPoses,
 )
 from gemdepth_ros.pipeline.config import NetworkConfig, PipelineConfig
-from gemdepth_ros.pipeline.known_weights import depth_error_of, fitted_to_weights
-from gemdepth_ros.pipeline.metres import FRESH_START, Metres
+from gemdepth_ros.pipeline.known_weights import depth_error_of, fitted_to_weights, motion_error_of
+from gemdepth_ros.pipeline.metres import FRESH_START, Metres, coarse_disparity
 from gemdepth_ros.pipeline.readings import LidarScan, OdometrySample, SensorReadings
 
 CAMERA = PinholeIntrinsics(64, 48, 40.0, 40.0, 31.5, 20.0)
@@ -32,14 +39,21 @@ INTERVAL_NS = 100_000_000
 class Drive:
     """A straight drive of one metre per frame before a slope of known depth."""
 
-    def __init__(self, depth_error: float = 0.0) -> None:
-        config = PipelineConfig(
-            network=NetworkConfig(allow_untrained_metric=True),
-            grounding=GroundingConfig(
-                lidar=LidarConfig(enabled=True), odometry=OdometryConfig(enabled=True)
-            ),
+    def __init__(
+        self,
+        depth_error: float = 0.0,
+        motion_error: float = 0.0,
+        grounding: GroundingConfig | None = None,
+    ) -> None:
+        sensors = GroundingConfig(
+            lidar=LidarConfig(enabled=True), odometry=OdometryConfig(enabled=True)
         )
-        self.metres = Metres(config, trained=False, depth_error=depth_error)
+        config = PipelineConfig(
+            network=NetworkConfig(allow_untrained_metric=True), grounding=grounding or sensors
+        )
+        self.metres = Metres(
+            config, trained=False, depth_error=depth_error, motion_error=motion_error
+        )
         self.index = 0
         self.session_metres = 0.0  # since the session began
         self.factor = 2.0
@@ -161,8 +175,56 @@ def test_depth_is_no_surer_than_the_weights(depth_error: float, metric: bool) ->
     assert any('weights are wrong by 29%' in text for text in drive.state.messages) is not metric
 
 
+@pytest.mark.parametrize(('motion_error', 'metric'), [(0.0, True), (0.1, True), (0.89, False)])
+def test_motion_is_no_surer_than_the_weights(motion_error: float, metric: bool) -> None:
+    drive = Drive(motion_error=motion_error)
+    for _ in range(12):
+        motion = drive.step()
+    assert motion.metric is metric
+    relative = drive.state.translation_factor_std / drive.state.translation_factor
+    assert relative >= motion_error
+    assert any('motion of these weights is wrong by' in m for m in drive.state.messages) != metric
+    if metric:
+        along = motion.odom_from_camera[2, 3]
+        assert motion.covariance[2, 2] > (0.8 * motion_error * along) ** 2
+        assert motion.step_covariance is not None
+        assert motion.step_covariance[2, 2] > (0.9 * motion_error) ** 2
+    else:
+        assert motion.covariance[0, 0] == UNKNOWN_VARIANCE
+        assert motion.step_covariance is None
+    assert drive.state.metric, 'of depth, which is another matter'
+
+
+@pytest.mark.parametrize('std', [math.nan, 0.05])
+def test_a_given_factor_holds_for_its_session_alone(std: float) -> None:
+    """The next session counts its translations in another unit, whoever stated the first."""
+    shift_std = 0.0 if math.isnan(std) else 0.01
+    manual = ManualConfig(True, SCALE, SHIFT, 2.0, std, shift_std)
+    drive = Drive(grounding=GroundingConfig(manual=manual))
+    for _ in range(8):
+        motion = drive.step()
+    assert motion.metric
+    assert motion.odom_from_camera[2, 3] == pytest.approx(7.0, rel=1e-3)
+    for reset in (ResetReason.GAP, None, None, None):
+        motion = drive.step(reset)
+    assert not motion.metric
+    assert np.isnan(drive.state.translation_factor)
+    assert drive.state.metric, 'of depth, whose scale and shift were given, too'
+
+
+@pytest.mark.parametrize('size', [(280, 924), (98, 322), (210, 700), (140, 462)])
+def test_what_grounding_sees_is_as_fine_as_what_was_measured(size: tuple[int, int]) -> None:
+    """The figures of docs/grounding.md are those of about every fourth pixel of 1242x375."""
+    grid = coarse_disparity(torch.zeros(size), 375, 1242)
+    assert grid.step_x < 6
+    assert grid.step_y < 6
+    assert max(grid.values.shape) <= 330
+
+
 def test_the_weights_of_the_package_state_their_error() -> None:
     assert depth_error_of(NetworkConfig(weights='gemdepth-tiny')) > 0.1
+    assert motion_error_of(NetworkConfig(weights='gemdepth-tiny')) > 0.5
+    assert motion_error_of(NetworkConfig(weights='own.safetensors', motion_error=0.03)) == 0.03
     assert depth_error_of(NetworkConfig(weights='')) == 0
     stated = depth_error_of(NetworkConfig(weights='gemdepth-tiny'))
     for given, counts in ((0.05, stated), (0.5, 0.5)):  # nobody may make them better by his word
