@@ -21,6 +21,16 @@ from setuptools.command.build_py import build_py
 NAME = 'gemdepth_ros'
 ROOT = Path(__file__).resolve().parent
 VERSION = re.search(r"__version__ = '(.+)'", (ROOT / NAME / '__init__.py').read_text()).group(1)
+# ONNX Runtime 1.18 is the first with numpy 2, onnx 1.16 the first with its opset, onnxscript 0.5
+# what torch 2.9's exporter asks for. Tests ran with onnx 1.23, onnxruntime 1.31, onnxscript 0.7.
+EXPORT = ['onnx>=1.16,<2', 'onnxruntime>=1.18,<2', 'onnxscript>=0.5,<1']
+# All of scripts/test.sh but the tests of `export`: ONNX Runtime needs numpy 1.21.6, and a ROS on
+# Ubuntu 22.04 stands on 1.21.5.
+CHECK = [
+    *('pytest>=7', 'hypothesis>=6.100', 'mcap>=1.1', 'jinja2>=3.1,<4', 'plotly>=6,<8'),
+    'evo>=1.30,<2',
+    *('ruff', 'mypy', 'import-linter>=2.1', 'types-PyYAML', 'scipy-stubs'),
+]
 WITH_MESSAGES = bool(os.environ.get('AMENT_PREFIX_PATH')) and shutil.which('cmake') is not None
 
 
@@ -135,17 +145,11 @@ setup(
         # set_time(timestamp=...); tests ran with 0.41.
         'rerun': ['rerun-sdk>=0.23,<0.42'],
         # `export`, and streaming.backend onnx and tensorrt (beside an NVIDIA card: onnxruntime-gpu
-        # instead). ONNX Runtime 1.18 is the first with numpy 2, onnx 1.16 the first with its
-        # opset, onnxscript 0.5 what torch 2.9's exporter asks for. Tests ran with onnx 1.23,
-        # onnxruntime 1.31 and onnxscript 0.7.
-        'export': ['onnx>=1.16,<2', 'onnxruntime>=1.18,<2', 'onnxscript>=0.5,<1'],
+        # instead).
+        'export': EXPORT,
         'test': ['pytest>=7', 'hypothesis>=6.100', 'mcap>=1.1'],
-        'dev': [
-            *('pytest>=7', 'hypothesis>=6.100', 'mcap>=1.1', 'jinja2>=3.1,<4', 'plotly>=6,<8'),
-            'evo>=1.30,<2',
-            *('onnx>=1.16,<2', 'onnxruntime>=1.18,<2', 'onnxscript>=0.5,<1'),
-            *('ruff', 'mypy', 'import-linter>=2.1', 'types-PyYAML', 'scipy-stubs'),
-        ],
+        'check': CHECK,
+        'dev': CHECK + EXPORT,
     },
     entry_points={
         'console_scripts': [

@@ -16,7 +16,10 @@ from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+
+from gemdepth_ros.errors import WeightsError
+from gemdepth_ros.model.weights_file import save_weights
 
 
 def main() -> int:
@@ -36,7 +39,10 @@ def main() -> int:
     }
     with safe_open(args.files[0], 'pt') as file:
         metadata = file.metadata()
-    save_file(mean, args.output, metadata=metadata)
+    try:
+        save_weights(mean, args.output, metadata)
+    except WeightsError as error:
+        parser.exit(1, f'{parser.prog}: error: {error}\n')
     return 0
 
 

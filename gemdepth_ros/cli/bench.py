@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,8 +54,8 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         0 when every case has its figures, else 1.
     """
-    if args.json is not None and not args.json.expanduser().parent.is_dir():
-        raise ConfigError(f'cannot write {args.json}: its folder does not exist')
+    if args.json is not None:
+        _check_json(args.json.expanduser())
 
     from rich.console import Console
 
@@ -70,6 +71,16 @@ def run(args: argparse.Namespace) -> int:
     if args.json is not None:
         report.write(args.json.expanduser())
     return int(any(row.problem for row in report.rows))
+
+
+def _check_json(path: Path) -> None:
+    """Refuse before all measuring what could not be written after it."""
+    if not path.parent.is_dir():
+        raise ConfigError(f'cannot write --json {path}: its folder does not exist')
+    if path.is_dir():
+        raise ConfigError(f'cannot write --json {path}: it is a folder, give the name of a file')
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise ConfigError(f'cannot write --json {path}: you may not write there, give another one')
 
 
 def _placements(args: argparse.Namespace) -> list[Placement]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``gemdepth-ros compare``."""
     parser.epilog = (
         f'Exit code {EXIT_WORSE}: a threshold is exceeded (or, with --fail-on-worse, a figure is '
-        'worse beyond chance).'
+        'worse beyond chance, or cannot be judged).'
     )
     add = parser.add_argument
     add('first', metavar='A.json', type=Path, help='what differences start from')
@@ -34,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='FIGURE=LIMIT',
         help='largest worsening of B against A: vda.abs_rel=0.005 or vda.abs_rel=2%%; repeatable',
     )
-    add('--fail-on-worse', action='store_true', help='any figure that is worse beyond chance')
+    add('--fail-on-worse', action='store_true', help='any figure worse beyond chance, or lost')
     add('--confidence', type=float, default=0.95, help='of the intervals (%(default)s)')
     add('--resamples', type=at_least(1), default=2000, help='of the bootstrap (%(default)s)')
     add('--json', metavar='FILE', type=Path, help='write the comparison, too')
@@ -65,17 +66,38 @@ def run(args: argparse.Namespace) -> int:
         if item.exceeded(comparison.figure(item.name))
     ]
     if args.fail_on_worse:
-        complaints += [
-            f'{item.name}: worse beyond chance ({item.difference.low:+.5g} to '
-            f'{item.difference.high:+.5g})'
-            for item in comparison.figures
-            if item.verdict == 'worse'
-        ]
+        # A against itself: all figures that A has, and which of them have an interval.
+        own = compare_results(first, first, confidence=args.confidence, resamples=1)
+        complaints += [*_worse(comparison), *_not_judged(comparison, own)]
     if args.json is not None:
         _write(comparison, complaints, args.json)
     for complaint in complaints:
         console.print(f'worse: {complaint}')
     return EXIT_WORSE if complaints else 0
+
+
+def _worse(comparison: Comparison) -> Iterator[str]:
+    for item in comparison.figures:
+        if item.verdict == 'worse':
+            interval = item.difference
+            yield f'{item.name}: worse beyond chance ({interval.low:+.5g} to {interval.high:+.5g})'
+
+
+def _not_judged(comparison: Comparison, own: Comparison) -> Iterator[str]:
+    """Say what a gate cannot judge: a result that lost its figures must not pass it."""
+    from gemdepth_ros.evaluation.bootstrap import MIN_FRAMES
+
+    others = {item.name: item for item in comparison.figures}
+    for item in own.figures:
+        if item.name not in others:
+            yield f'{item.name}: B has no such figure'
+        elif item.verdict != 'unknown' and others[item.name].verdict == 'unknown':
+            yield (
+                f'{item.name}: no interval, A and B have {others[item.name].difference.frames} '
+                f'frames with a value in common, {MIN_FRAMES} are needed'
+            )
+    if all(item.verdict == 'unknown' for item in own.figures):
+        yield f'no figure of A has an interval: evaluate {MIN_FRAMES} frames or more'
 
 
 def _print(comparison: Comparison, console: Console) -> None:

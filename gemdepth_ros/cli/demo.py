@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gemdepth_ros.cli.argument_types import at_least, positive
+from gemdepth_ros.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,7 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--weights',
         metavar='FILE|NAME',
         default='',
-        help=f'default: {BUNDLED} where this package carries it; {NO_WEIGHTS}: random, no meaning',
+        help=f'default: {BUNDLED} where this package carries it; {NO_WEIGHTS}: random, no '
+        'meaning, also the default with a --preset of another network',
     )
     add('--preset', choices=('vitl', 'small', 'tiny'), help='network; default: the weights tell')
     add('--mode', choices=('causal', 'sliding'), default='causal', help='(%(default)s)')
@@ -94,20 +96,22 @@ def _node_settings(args: argparse.Namespace) -> NodeSettings:
     from gemdepth_ros.cli.demonstration.settings import NodeSettings
     from gemdepth_ros.hub import CATALOGUE, locate
 
-    name = _weights_name(args.weights)
+    name = _weights_name(args.weights, args.preset)
     weights = str(locate(name)) if name else ''
     entry = CATALOGUE.get(name)
-    preset = args.preset or (entry.preset if entry else 'vitl' if weights else 'small')
+    # Of a file the node sees by itself which network it fits.
+    preset = args.preset or (entry.preset if entry else 'auto' if weights else 'small')
     return NodeSettings(preset, weights, args.mode, args.window, args.input_size, args.threads)
 
 
-def _weights_name(wish: str) -> str:
+def _weights_name(wish: str, preset: str | None) -> str:
     """Return file or name of the weights; empty: random numbers."""
     from gemdepth_ros.hub import CATALOGUE, weights_path
 
     if wish == NO_WEIGHTS:
         return ''
-    if not wish and weights_path(CATALOGUE[BUNDLED]).is_file():
+    bundled = CATALOGUE[BUNDLED]
+    if not wish and preset in (None, bundled.preset) and weights_path(bundled).is_file():
         return BUNDLED
     return wish
 
@@ -128,7 +132,7 @@ def _demonstrate(args: argparse.Namespace, settings: NodeSettings, console: Cons
     from gemdepth_ros.cli.demonstration.table import print_tables
 
     folder = args.output.expanduser()
-    folder.mkdir(parents=True, exist_ok=True)
+    _make_folder(folder)
     source = None if args.source == 'synthetic' else Path(args.source).expanduser()
     name, clip = make_clip(source, args.frames, folder / 'input')
     console.print(f'{name}: {clip.seconds:.1f} s over DDS: player -> node -> recorder ...')
@@ -137,6 +141,16 @@ def _demonstrate(args: argparse.Namespace, settings: NodeSettings, console: Cons
     summary = summarize(name, clip, settings, played, evidence, args.min_share)
     print_tables(summary, console)
     return _conclude(folder, evidence, summary, console)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f'--output {folder} is no folder and cannot be made one ({error.strerror}): '
+            'give another folder'
+        ) from None
 
 
 def _conclude(folder: Path, evidence: Evidence, summary: DemoSummary, console: Console) -> int:

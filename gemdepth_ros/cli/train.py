@@ -45,11 +45,16 @@ def run(args: argparse.Namespace) -> int:
 
     from gemdepth_ros.errors import ConfigError
     from gemdepth_ros.training.config_file import load_config
+    from gemdepth_ros.training.files import make_folder
+    from gemdepth_ros.training.session import check_device
 
     config = load_config(args.config)
     if args.output is None and (args.data is None or not args.render_only):
         raise ConfigError('--output is missing: the folder of the run')
     data = args.data or args.output.parent / 'training_data'
+    if not args.render_only:  # rendering may take hours: what cannot end well is said before it
+        check_device(args.device)
+        make_folder(args.output, '--output')
     if args.threads:
         torch.set_num_threads(args.threads)
     if config.data.source == 'cache':

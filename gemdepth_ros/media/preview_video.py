@@ -53,7 +53,7 @@ class PreviewVideo:
         """End the file.
 
         Raises:
-            ImageError: the encoder wrote nothing (it does not report a full disk by itself).
+            ImageError: it does not play or lacks frames: the disk is full.
         """
         self._video.close()
 

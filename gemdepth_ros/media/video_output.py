@@ -12,6 +12,9 @@ from gemdepth_ros.interfaces import UInt8Array
 
 # MPEG-4 is in every OpenCV wheel; H.264 often is not, and MJPG asks for nothing at all.
 ENCODERS = (('mp4v', '.mp4'), ('avc1', '.mp4'), ('MJPG', '.avi'))
+# These readers of OpenCV know the number of frames exactly and find each of them; others
+# (GStreamer) guess the number from length and rate.
+COUNTING_READERS = ('FFMPEG',)
 
 
 class VideoOutput:
@@ -40,6 +43,7 @@ class VideoOutput:
         self._files = files
         self._frame_rate_hz = frame_rate_hz
         self._writer: cv2.VideoWriter | None = None
+        self._frames = 0
 
     def add(self, picture_rgb: UInt8Array) -> None:
         """Append one frame, uint8 [H, W, 3] with even H and W.
@@ -49,20 +53,24 @@ class VideoOutput:
         """
         if self._writer is None:
             self._writer = self._open(picture_rgb.shape[1], picture_rgb.shape[0])
+        self._frames += 1
         self._writer.write(cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2BGR))
 
     def close(self) -> None:
-        """End the file.
+        """End the file and look whether it plays.
 
         Raises:
-            ImageError: the encoder wrote nothing (it does not report a full disk by itself).
+            ImageError: it does not, or lacks frames (the encoder does not report a full disk).
         """
         if self._writer is None or self.path is None:
             return
         self._writer.release()
         self._writer = None
-        if not self.path.is_file() or self.path.stat().st_size == 0:
-            raise ImageError(f'the video {self.path} could not be written; is the disk full?')
+        if not _plays(self.path, self._frames):
+            raise ImageError(
+                f'the video {self.path} could not be written whole ({self._frames} frames): '
+                'is the disk full?'
+            )
 
     def _open(self, width: int, height: int) -> cv2.VideoWriter:
         for code, suffix in ENCODERS:
@@ -80,3 +88,23 @@ class VideoOutput:
             f'{", ".join(code for code, _ in ENCODERS)}); pip install opencv-python-headless, or '
             'do without the video'
         )
+
+
+def _plays(path: Path, frames: int) -> bool:
+    """Whether a video opens, knows of all its frames, and gives the last of them.
+
+    The number alone is not enough: an AVI that was cut off may state it in its header.
+    """
+    if not path.is_file() or path.stat().st_size == 0:
+        return False
+    capture = cv2.VideoCapture(str(path))
+    try:
+        if not capture.isOpened():
+            return False
+        if capture.getBackendName() in COUNTING_READERS:
+            if int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) != frames:
+                return False
+            capture.set(cv2.CAP_PROP_POS_FRAMES, frames - 1)
+        return bool(capture.read()[0])
+    finally:
+        capture.release()

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.torch import save_file
-
 from gemdepth_ros.errors import WeightsError
 from gemdepth_ros.model.checkpoint import check_state, load_state, preset_of
 from gemdepth_ros.model.vda_config import model_config
+from gemdepth_ros.model.weights_file import save_weights
 
 SUFFIX = '.safetensors'
 
@@ -35,12 +33,5 @@ def convert_weights(source: Path, target: Path, preset: str | None = None) -> st
     state = load_state(source)
     preset = preset or preset_of(state) or 'vitl'
     layout = check_state(state, model_config(preset))
-    part = target.with_name(f'{target.name}.part')
-    try:
-        save_file({name: state[name].contiguous() for name in layout.used}, part, {'format': 'pt'})
-        part.replace(target)
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(f'cannot write {target}: {error}') from None
-    finally:
-        part.unlink(missing_ok=True)
+    save_weights({name: state[name].contiguous() for name in layout.used}, target)
     return preset

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 
 from gemdepth_ros.model.checkpoint import published_state
 from gemdepth_ros.model.gemdepth import GemDepth
+from gemdepth_ros.model.weights_file import save_weights
+from gemdepth_ros.training.files import json_values, write_text
 
 WEIGHTS_FILE = 'weights.safetensors'
 CARD_FILE = 'model_card.json'
@@ -22,18 +23,27 @@ def export_weights(model: GemDepth, folder: Path, card: dict[str, Any]) -> Path:
     Args:
         model: its weights are those to keep (the running mean).
         folder: of the run.
-        card: what is to be known about the weights; JSON types only.
+        card: what is to be known about the weights; JSON types only. NaN is written as null.
 
     Returns:
         Path of the weights, which ``build_gemdepth`` reads.
+
+    Raises:
+        WeightsError: the weights cannot be written.
+        OSError: the record cannot be written.
     """
     state = {
         name: tensor.to('cpu', torch.float16).contiguous()
         for name, tensor in published_state(model).items()
     }
     path = folder / WEIGHTS_FILE
-    part = path.with_suffix('.part')
-    save_file(state, part, metadata={'format': 'pt'})
-    part.replace(path)
-    (folder / CARD_FILE).write_text(json.dumps(card, indent=2) + '\n')
+    save_weights(state, path)
+    text = json.dumps(json_values(card), indent=2, allow_nan=False)
+    write_text(folder / CARD_FILE, text + '\n')
     return path
+
+
+def exported(folder: Path) -> Path | None:
+    """Return the weights that a run has left with their record, or None while either lacks."""
+    path = folder / WEIGHTS_FILE
+    return path if path.is_file() and (folder / CARD_FILE).is_file() else None

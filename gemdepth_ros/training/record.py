@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from gemdepth_ros.training.files import json_values, write_text
+
 LARGEST_LINES = 20_000
 LOG_FILE = 'log.jsonl'
 CURVES_FILE = 'curves.png'
@@ -31,12 +33,14 @@ class RunLog:
             self._rewrite()
             return
         with self.path.open('a') as file:
-            file.write(json.dumps(line) + '\n')
+            file.write(_text(line))
 
     def _rewrite(self) -> None:
-        part = self.path.with_suffix('.part')
-        part.write_text(''.join(json.dumps(line) + '\n' for line in self.lines))
-        part.replace(self.path)
+        write_text(self.path, ''.join(map(_text, self.lines)))
+
+
+def _text(line: Line) -> str:
+    return json.dumps(json_values(line), allow_nan=False) + '\n'
 
 
 def read_log(folder: Path) -> list[Line]:

@@ -24,9 +24,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from gemdepth_ros.errors import ConfigError
+from gemdepth_ros.errors import ConfigError, TrainingError
 from gemdepth_ros.interfaces import Float64Array, UInt8Array
 from gemdepth_ros.training.config import DataConfig
+from gemdepth_ros.training.files import make_folder
 from gemdepth_ros.training.world import make_drive, world_digest
 
 INDEX_FILE = 'cache.json'
@@ -149,11 +150,11 @@ def prepare_folder(folder: Path, data: DataConfig) -> None:
     """Make the folder, or check that what is rendered from now on fits what it holds.
 
     Raises:
-        ConfigError: it holds another world, or the same one from other code.
+        ConfigError: it holds another world, or the same one from other code, or is a file.
     """
     digest = world_digest(data.world)
     if not (folder / INDEX_FILE).is_file():
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder, '--data')
         part = folder / f'{INDEX_FILE}.part{os.getpid()}'
         part.write_text(json.dumps({**_rendered_as(data), 'code': digest}) + '\n')
         part.replace(folder / INDEX_FILE)
@@ -210,19 +211,35 @@ def _render_to(folder: Path, data: DataConfig, seed: int) -> None:
 
 
 def write_sequence(folder: Path, seed: int, sequence: Sequence) -> None:
-    """Write a sequence's folder in one piece: it is there as a whole or not at all."""
+    """Write a sequence's folder in one piece: it is there as a whole or not at all.
+
+    Raises:
+        TrainingError: it cannot be written; nothing is left of it.
+    """
     target = _folder_of(folder, seed)
     part = target.with_name(f'{target.name}.part{os.getpid()}')
     shutil.rmtree(part, ignore_errors=True)
-    part.mkdir()
-    np.save(part / 'image.npy', sequence.image_rgb)
-    np.save(part / 'inverse_depth.npy', sequence.inverse_depth)
+    try:
+        _save_to(part, sequence)
+        part.replace(target)
+    except OSError as error:  # numpy gives no errno for a full disk
+        raise TrainingError(
+            f'cannot write {target} ({error}): is the disk full? Make room and give the command '
+            'again; whole sequences are kept'
+        ) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)  # nothing is there when all went well
+
+
+def _save_to(folder: Path, sequence: Sequence) -> None:
+    folder.mkdir()
+    np.save(folder / 'image.npy', sequence.image_rgb)
+    np.save(folder / 'inverse_depth.npy', sequence.inverse_depth)
     np.savez(
-        part / 'cameras.npz',
+        folder / 'cameras.npz',
         world_from_camera=sequence.world_from_camera,
         focal=sequence.focal,
     )
-    part.replace(target)
 
 
 def open_sequences(folder: Path, data: DataConfig, seeds: Iterable[int]) -> list[Sequence]:

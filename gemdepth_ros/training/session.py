@@ -17,7 +17,8 @@ from gemdepth_ros import __version__
 from gemdepth_ros.errors import ConfigError
 from gemdepth_ros.training.checkpoints import load_checkpoint, saved_steps
 from gemdepth_ros.training.config import DataConfig, TrainingConfig
-from gemdepth_ros.training.export import export_weights
+from gemdepth_ros.training.export import export_weights, exported
+from gemdepth_ros.training.files import full_disk_in_one_line, make_folder
 from gemdepth_ros.training.loader import Steps, batches
 from gemdepth_ros.training.network import TrainedNetwork
 from gemdepth_ros.training.processes import Processes, join, leave
@@ -63,14 +64,16 @@ def train(
 
     Raises:
         ConfigError: configuration, data or folders do not fit.
-        TrainingError: the loss became infinite or not a number.
+        TrainingError: the loss became infinite or not a number, or the disk is full.
+        WeightsError: the newest checkpoint, or the weights to start from, cannot be read.
     """
-    kind = _device_kind(session.device)
-    processes = join(kind)
+    wanted = check_device(session.device)
+    processes = join(wanted.type)
     try:
-        device = _device(session.device, kind, processes)
-        trainer = _trainer(config, session, device, processes)
-        return _run(config, session, trainer, show)
+        device = _device(wanted, processes)
+        with full_disk_in_one_line(session.output):
+            trainer = _trainer(config, session, device, processes)
+            return _run(config, session, trainer, show)
     finally:
         leave()
 
@@ -87,12 +90,16 @@ def _run(
     on_gpu = trainer.device.type == 'cuda'
     source = batches(steps, trainer.step, 0 if live else session.workers, pin=on_gpu)
     deadline = time.monotonic() + 60 * session.minutes
+    # Nothing is left to do then, and what is there is not to be written by a newer package.
+    finished = exported(session.output) if trainer.step >= config.total_steps else None
     with _stop_signals() as stopped:
         complete = trainer.run(
             source, held_out, log, lambda: stopped() or time.monotonic() >= deadline, show
         )
     if not complete or not processes.first:
         return None
+    if finished is not None:
+        return finished
     trainer.mean.exchange()
     return export_weights(trainer.network.model, session.output, model_card(config, trainer))
 
@@ -115,7 +122,7 @@ def _trainer(
     config: TrainingConfig, session: Session, device: torch.device, processes: Processes
 ) -> Trainer:
     _check_split(config, processes)
-    session.output.mkdir(parents=True, exist_ok=True)
+    make_folder(session.output, '--output')
     if saved_steps(session.output) and not session.resume:
         raise ConfigError(
             f'{session.output} holds a run already: --resume goes on with it, another --output '
@@ -146,18 +153,28 @@ def _half(config: TrainingConfig, device: torch.device) -> bool:
     return config.precision == 'bfloat16'
 
 
-def _device_kind(name: str) -> str:
+def check_device(name: str) -> torch.device:
+    """Return the device that was asked for; a GPU without number is each process's own.
+
+    Raises:
+        ConfigError: the name is none of auto, cpu, cuda and cuda:N.
+    """
     if name == 'auto':
-        return 'cuda' if torch.cuda.is_available() else 'cpu'
-    return name.split(':')[0]
+        return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+    wrong = ConfigError(f'--device must be auto, cpu, cuda or cuda:N, got {name!r}')
+    try:
+        wanted = torch.device(name)
+    except RuntimeError:
+        raise wrong from None
+    if wanted.type not in ('cpu', 'cuda'):
+        raise wrong
+    return wanted
 
 
-def _device(name: str, kind: str, processes: Processes) -> torch.device:
-    if kind not in ('cpu', 'cuda'):
-        raise ConfigError(f'device must be auto, cpu, cuda or cuda:N, got {name!r}')
-    if kind == 'cpu':
+def _device(wanted: torch.device, processes: Processes) -> torch.device:
+    if wanted.type == 'cpu':
         return torch.device('cpu')
-    index = int(name.partition(':')[2] or processes.local_rank)
+    index = processes.local_rank if wanted.index is None else wanted.index
     if index >= torch.cuda.device_count():
         raise ConfigError(f'no CUDA device {index}: PyTorch sees {torch.cuda.device_count()}')
     torch.cuda.set_device(index)

@@ -78,11 +78,17 @@ class Trainer:
             'step': self.step,
             'seconds': self.seconds,
             'frames': self.frames,
+            'losses': self.losses,
+            'scores': self.scores,
             'config': repr(self.config),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go back to a saved state."""
+        """Go back to a saved state.
+
+        Raises:
+            TrainingError: it is of another configuration.
+        """
         if state['config'] != repr(self.config):
             raise TrainingError(
                 f'{self.folder} was trained with another configuration: give another --output, '
@@ -95,6 +101,8 @@ class Trainer:
         self.optimizer.load_state_dict(state['optimizer'])
         self.step = state['step']
         self.seconds, self.frames = state['seconds'], state['frames']
+        # Older checkpoints do not hold them.
+        self.losses, self.scores = state.get('losses', {}), state.get('scores', {})
 
     def save(self) -> None:
         """Write a checkpoint (first process only)."""

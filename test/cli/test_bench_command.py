@@ -53,6 +53,7 @@ def test_table_and_json(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> No
         (['--modes', 'offline', '--windows', '5'], 'nothing to run'),
         (['--backend', 'steam'], "'steam'"),
         (['--json', '/nowhere/at/all.json'], 'its folder does not exist'),
+        (['--json', '/'], 'it is a folder'),
         (['--device', 'cuda:99'], 'cuda:99'),
     ],
 )

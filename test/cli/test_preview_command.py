@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -11,7 +14,7 @@ import pytest
 from gemdepth_ros.bags.images import image_message
 from gemdepth_ros.bags.writer import BagWriter
 from gemdepth_ros.cli import main as command_line
-from gemdepth_ros.errors import ConfigError
+from gemdepth_ros.errors import ConfigError, ImageError
 from gemdepth_ros.media.preview_video import PreviewVideo
 from gemdepth_ros.media.video_output import VideoOutput
 
@@ -98,3 +101,55 @@ def test_high_images_stand_side_by_side(tmp_path: Path) -> None:
 def test_a_suffix_without_encoder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r'v\.webm'):
         VideoOutput([tmp_path / 'v.webm'], 10.0)
+
+
+@contextmanager
+def files_end_after(size: int) -> Iterator[None]:
+    """Let writes fail beyond a size [bytes], as they do on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_on_a_full_disk_the_video_that_is_there_stays(
+    bag: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    video = tmp_path / 'out.mp4'
+    video.write_text('mine')
+    command = ['preview', str(bag), '-o', str(video), '--force', *NETWORK]
+    with files_end_after(1000):
+        assert command_line.main(command) == 1
+    error = capsys.readouterr().err
+    assert 'is the disk full?' in error
+    assert video.read_text() == 'mine'
+    assert [file.name for file in tmp_path.iterdir()] == ['out.mp4']
+
+
+def write_noise(file: Path, frames: int, rate_hz: float = 10.0) -> None:
+    random = np.random.default_rng(0)
+    video = VideoOutput([file], rate_hz)
+    for _ in range(frames):
+        video.add(random.integers(0, 255, (48, 64, 3), np.uint8))
+    video.close()
+
+
+@pytest.mark.parametrize('suffix', ['.mp4', '.avi'])
+@pytest.mark.parametrize('share', [0.3, 0.8])
+def test_a_video_that_was_cut_off_is_an_error(tmp_path: Path, suffix: str, share: float) -> None:
+    whole = tmp_path / f'whole{suffix}'
+    write_noise(whole, 20)
+    with (
+        files_end_after(int(share * whole.stat().st_size)),
+        pytest.raises(ImageError, match=r'written whole \(20 frames\): is the disk full'),
+    ):
+        write_noise(tmp_path / f'cut{suffix}', 20)
+
+
+@pytest.mark.parametrize('suffix', ['.mp4', '.avi'])
+@pytest.mark.parametrize(('frames', 'rate_hz'), [(1, 10.0), (2, 0.4), (7, 29.97), (301, 119.3)])
+def test_whole_videos_are_none(tmp_path: Path, suffix: str, frames: int, rate_hz: float) -> None:
+    write_noise(tmp_path / f'v{suffix}', frames, rate_hz)
+    assert len(frames_of(tmp_path / f'v{suffix}')[0]) == frames

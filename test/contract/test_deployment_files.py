@@ -6,9 +6,11 @@ where it is installed.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
@@ -165,6 +167,35 @@ def test_the_workflow_runs_on_both_distributions_and_without_any(
     assert 'scripts/test.sh' in pip
     for job in workflow['jobs'].values():
         assert job['timeout-minutes'] <= 120
+
+
+def test_the_workflow_names_ros_localhost_only_to_humble_alone(workflow: dict[str, Any]) -> None:
+    """Later distributions warn on stderr when it has a value, also 0."""
+    value = workflow['jobs']['ros']['env']['ROS_LOCALHOST_ONLY']
+    assert value == "${{ matrix.distro == 'humble' && '1' || '' }}"
+
+
+@pytest.mark.parametrize(
+    ('distro', 'given', 'left', 'range_'),
+    [
+        ('jazzy', '0', 'None', 'SUBNET'),
+        ('jazzy', '1', 'None', 'LOCALHOST'),
+        ('jazzy', '', 'None', 'SUBNET'),
+        ('humble', '1', '1', 'SUBNET'),
+    ],
+)
+def test_what_tests_start_is_not_given_ros_localhost_only(
+    distro: str, given: str, left: str, range_: str
+) -> None:
+    names = ('ROS_LOCALHOST_ONLY', 'ROS_AUTOMATIC_DISCOVERY_RANGE')
+    code = (
+        f'import os, runpy; runpy.run_path({str(ROOT / "test" / "conftest.py")!r}); '
+        f'print(*map(os.environ.get, {names!r}))'
+    )
+    environment = {**os.environ, 'ROS_DISTRO': distro, names[0]: given, names[1]: 'SUBNET'}
+    command = [sys.executable, '-c', code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [left, range_]
 
 
 def test_actions_are_pinned_and_steps_are_shell(workflow: dict[str, Any]) -> None:

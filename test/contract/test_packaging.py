@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import xml.etree.ElementTree as ElementTree
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from pathlib import Path
@@ -157,16 +158,39 @@ def run(*command: str | Path, cwd: Path, **environment: str) -> str:
     return result.stdout
 
 
-def assert_complete(package: Path) -> None:
-    """Every file of the source tree's package is installed."""
-    tracked = (REPO / 'gemdepth_ros').rglob('*')
-    expected = {
-        file.relative_to(REPO / 'gemdepth_ros')
-        for file in tracked
-        if file.suffix in {'.py', '.json', '.npz', '.safetensors', '.typed'}
-    } | {Path('py.typed')}
-    missing = [str(file) for file in sorted(expected) if not (package / file).is_file()]
-    assert not missing
+def files_below(folder: Path) -> set[Path]:
+    return {file.relative_to(folder) for file in folder.rglob('*') if file.is_file()}
+
+
+def assert_complete(source: Path, package: Path, share: Path) -> None:
+    """Every file of the sources is installed: the package's, and those for the share folder."""
+    installed = {'gemdepth_ros': package, 'config': share / 'config', 'launch': share / 'launch'}
+    for name, target in installed.items():
+        expected = files_below(source / name)
+        assert expected
+        missing = [str(file) for file in sorted(expected) if not (target / file).is_file()]
+        assert not missing, f'{name}: not installed: {missing}'
+
+
+@pytest.fixture(scope='module')
+def archive(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The source archive that ``python -m build --sdist`` makes."""
+    # The build must not leave its traces in the copy that other tests use.
+    copy = tmp_path_factory.mktemp('archive') / 'copy'
+    shutil.copytree(source, copy)
+    code = 'import setuptools.build_meta as b; b.build_sdist("dist")'
+    run(sys.executable, '-c', code, cwd=copy)
+    (found,) = (copy / 'dist').glob('*.tar.gz')
+    return found
+
+
+def test_the_source_archive_holds_what_a_build_needs(source: Path, archive: Path) -> None:
+    with tarfile.open(archive) as content:
+        names = {name.partition('/')[2] for name in content.getnames()}
+    folders = ('gemdepth_ros', 'msg', 'config', 'launch', 'resource')
+    needed = {f'{name}/{file}' for name in folders for file in files_below(source / name)}
+    needed |= {'setup.py', 'CMakeLists.txt', 'package.xml', 'LICENSE', 'NOTICE'}
+    assert not needed - names
 
 
 @pytest.mark.slow
@@ -193,9 +217,10 @@ def test_colcon_build(source: Path, tmp_path: Path, option: list[str]) -> None:
     if '--merge-install' not in option:
         prefix /= 'gemdepth_ros'
     (package,) = prefix.glob('lib/python3*/site-packages/gemdepth_ros')
-    assert_complete(package)
-    for file in ('launch/driving.launch.py', 'config/fastdds_shm.xml', 'package.xml'):
-        assert (prefix / 'share' / 'gemdepth_ros' / file).is_file()
+    share = prefix / 'share' / 'gemdepth_ros'
+    assert_complete(source, package, share)
+    for file in ('package.xml', 'LICENSE', 'NOTICE'):
+        assert (share / file).is_file()
     for name in SCRIPTS:
         script = prefix / 'lib' / 'gemdepth_ros' / name
         assert script.read_text().startswith(f'#!{environment}/bin/python')
@@ -225,22 +250,17 @@ def ros_python_path() -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize('with_ros', [False, True])
-def test_pip_install(source: Path, tmp_path: Path, with_ros: bool) -> None:
+def test_pip_install(source: Path, archive: Path, tmp_path: Path, with_ros: bool) -> None:
+    """From the source archive: what is missing in it cannot be installed either."""
     prefixes = os.environ.get('AMENT_PREFIX_PATH', '')
     if with_ros and not (prefixes and shutil.which('cmake')):
         pytest.skip('needs cmake and a sourced ROS 2 (. scripts/env.sh)')
-    # The build must not leave its traces in the copy that other tests use.
-    copy = tmp_path / 'copy'
-    shutil.copytree(source, copy)
     run(sys.executable, '-m', 'pip', 'install', '--no-deps', '--no-build-isolation', '--quiet',
-        '--target', tmp_path / 'target', copy, cwd=tmp_path,
+        '--target', tmp_path / 'target', archive, cwd=tmp_path,
         AMENT_PREFIX_PATH=prefixes if with_ros else '')  # fmt: skip
     package = tmp_path / 'target' / 'gemdepth_ros'
-    assert_complete(package)
+    assert_complete(source, package, tmp_path / 'target' / 'share' / 'gemdepth_ros')
     assert (package / 'msg' / '_status.py').is_file() == with_ros
-    share = tmp_path / 'target' / 'share' / 'gemdepth_ros'
-    assert (share / 'config' / 'fastdds_shm.xml').is_file()
-    assert (share / 'launch' / 'driving.launch.py').is_file()
     code = 'import gemdepth_ros.cli.main as m; print(m.__file__); m.main(["--version"])'
     found = run(sys.executable, '-c', code, cwd=tmp_path, PYTHONPATH=str(tmp_path / 'target'))
     assert found.splitlines() == [str(package / 'cli' / 'main.py'), f'gemdepth-ros {__version__}']

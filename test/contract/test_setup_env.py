@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -24,8 +26,8 @@ SIMILAR_BUILD = 'torch (2.13.0)\nAvailable versions: 2.13.0+cpu.cxx11.abi, 2.13.
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
     """A folder with the scripts alone, and nothing that knows this machine."""
-    shutil.copytree(REPO / 'scripts', tmp_path / 'clone' / 'scripts')
-    return tmp_path / 'clone'
+    shutil.copytree(REPO / 'scripts', tmp_path / 'a clone' / 'scripts')
+    return tmp_path / 'a clone'
 
 
 def call(clone: Path, code: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -98,6 +100,64 @@ def test_the_users_torch_goes_first(clone: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ('ros', 'numpy', 'tools'),
+    [
+        ('/opt/ros/humble', 'numpy==1.21.5', 'check'),  # Ubuntu 22.04
+        ('/opt/ros/humble', 'numpy==1.21.6', 'dev'),
+        ('/opt/ros/jazzy', 'numpy==1.26.4', 'dev'),
+        ('/opt/ros/rolling', 'numpy==2.0.0', 'dev'),
+        ('/opt/ros/none', '', 'dev'),
+        ('', None, 'dev'),
+    ],
+)
+def test_an_old_numpy_of_the_ros_costs_the_tests_of_export_only(
+    clone: Path, ros: str, numpy: str | None, tools: str
+) -> None:
+    """ONNX Runtime needs numpy 1.21.6: with an older one pip would find no solution at all."""
+    (clone / '.venv').mkdir()
+    if numpy is not None:
+        (clone / '.venv' / 'ros-constraints.txt').write_text(f'{numpy}\n')
+    result = call(clone, f'ros={ros}; choose_tools; echo "tools are $tools"')
+    assert result.returncode == 0, result.stderr
+    *said, last = result.stdout.splitlines()
+    assert last == f'tools are {tools}'
+    assert len(said) == (tools == 'check')
+    assert all('leaving out onnx' in line and '1.21.5' in line for line in said)
+
+
+def test_the_extras_differ_in_what_export_needs() -> None:
+    code = (
+        'import json, runpy, setuptools; found = {}; '
+        'setuptools.setup = lambda **given: found.update(given["extras_require"]); '
+        'runpy.run_path("setup.py"); print(json.dumps(found))'
+    )
+    command = [sys.executable, '-c', code]
+    done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=True)
+    extras = json.loads(done.stdout)
+    assert extras['dev'] == extras['check'] + extras['export']
+    assert [name for name in extras['check'] if name.startswith('onnx')] == []
+
+
+def test_a_python_and_a_ros_in_folders_with_spaces_are_found(clone: Path) -> None:
+    python = clone / 'tools' / 'python3'
+    executable(python, f'exec {shlex.quote(sys.executable)} "$@"')
+    ours, other = clone / '.venv', clone / 'a ros'
+    code = 'find_python_and_ros; echo "$version|$base|$ros"'
+    version = f'{sys.version_info.major}.{sys.version_info.minor}'
+    result = call(clone, code, PYTHON=str(python), ROS_DISTRO='jazzy', AMENT_PREFIX_PATH=str(ours))
+    assert result.returncode == 0, result.stderr
+    found = result.stdout.strip().split('|')
+    assert (found[0], found[2]) == (version, ''), 'our own environment is no ROS of the user'
+    missing = call(clone, code, PYTHON=str(clone / 'no python'))
+    assert missing.returncode == 1
+    assert f'no {clone}/no python: install Python' in missing.stderr
+    executable(python, f'[[ $2 == *rclpy* ]] || echo "{version} $0"')  # one with rclpy
+    paths = f'{ours}:{other}:/opt/ros/jazzy'
+    result = call(clone, code, PYTHON=str(python), ROS_DISTRO='jazzy', AMENT_PREFIX_PATH=paths)
+    assert result.stdout.strip() == f'{version}|{python}|{other}:/opt/ros/jazzy'
+
+
+@pytest.mark.parametrize(
     ('script', 'found'),
     [('echo "GPU 0: NVIDIA (UUID: GPU-1)"', True), ('echo No devices were found; exit 6', False)],
 )
@@ -111,7 +171,7 @@ def test_nvidia_smi_tells_of_a_device(clone: Path, script: str, found: bool) -> 
 
 def make_venv(clone: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     version = f'{sys.version_info.major}.{sys.version_info.minor}'
-    code = f'base={sys.executable}; version={version}; ros=; make_venv'
+    code = f'base={shlex.quote(sys.executable)}; version={version}; ros=; make_venv'
     return call(clone, code, **environment)
 
 

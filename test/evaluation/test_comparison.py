@@ -184,6 +184,44 @@ def test_a_lost_figure_is_worse(tmp_path: Path, files: tuple[str, str]) -> None:
     assert main(['compare', files[0], str(path), *words]) == EXIT_WORSE
 
 
+def judged(
+    first: EvaluationResult, second: EvaluationResult, folder: Path
+) -> tuple[int, list[str]]:
+    """Return exit code and complaints of the gate."""
+    paths = folder / 'first.json', folder / 'second.json'
+    write_result(first, paths[0])
+    write_result(second, paths[1])
+    target = folder / 'judged.json'
+    code = main(['compare', *map(str, paths), '--fail-on-worse', '--json', str(target)])
+    return code, json.loads(target.read_text('utf-8'))['complaints']
+
+
+def test_a_result_without_a_figure_of_a_does_not_pass(tmp_path: Path) -> None:
+    whole = result(1.1)
+    code, complaints = judged(whole, replace(whole, protocols=(), trajectory=None), tmp_path)
+    assert code == EXIT_WORSE
+    assert 'vda.abs_rel: B has no such figure' in complaints
+    assert 'trajectory.sim3.ate_rmse_m: B has no such figure' in complaints
+    assert not any(line.startswith('tae') for line in complaints)
+    assert judged(whole, whole, tmp_path) == (0, [])
+    assert judged(replace(whole, protocols=()), whole, tmp_path) == (0, []), 'B may have more'
+
+
+def test_too_few_frames_in_common_do_not_pass(tmp_path: Path) -> None:
+    code, complaints = judged(result(1.1), result(1.1, start=FRAMES - 3), tmp_path)
+    assert code == EXIT_WORSE
+    assert (
+        'vda.abs_rel: no interval, A and B have 3 frames with a value in common, 8 are needed'
+        in complaints
+    )
+
+
+def test_a_short_evaluation_judges_nothing(tmp_path: Path) -> None:
+    short = replace(result(1.1, start=FRAMES - 3), temporal=())
+    expected = ['no figure of A has an interval: evaluate 8 frames or more']
+    assert judged(short, short, tmp_path) == (EXIT_WORSE, expected)
+
+
 def test_json_of_a_comparison(files: tuple[str, str], tmp_path: Path) -> None:
     target = tmp_path / 'comparison.json'
     code = main(['compare', *files, '--json', str(target), '--threshold', 'vda.abs_rel=1%'])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gemdepth_ros.cli.benchmark.cases import Case
+from gemdepth_ros.errors import ConfigError
 
 SCHEMA = 1
 MS = 1e3
@@ -114,6 +115,15 @@ class Report:
     left_out: tuple[str, ...] = ()
 
     def write(self, path: Path) -> None:
-        """Write all of it as JSON."""
+        """Write all of it as JSON.
+
+        Raises:
+            ConfigError: the file cannot be written.
+        """
         values = {'schema': SCHEMA, **asdict(self)}
-        path.write_text(json.dumps(values, indent=2) + '\n', encoding='utf-8')
+        try:
+            path.write_text(json.dumps(values, indent=2) + '\n', encoding='utf-8')
+        except OSError as error:
+            raise ConfigError(
+                f'cannot write --json {path} ({error.strerror}); the table above holds the figures'
+            ) from None

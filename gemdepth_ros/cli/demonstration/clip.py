@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gemdepth_ros.cli.demonstration.folder import claim
 from gemdepth_ros.cli.demonstration.run import Clip
 
 if TYPE_CHECKING:
@@ -16,21 +17,23 @@ SYNTHETIC_SEED = 0
 
 
 def make_clip(folder: Path | None, frames: int | None, target: Path) -> tuple[str, Clip]:
-    """Write the input bag.
+    """Write the input bag, the first thing that a demonstration writes.
 
     Args:
         folder: in one of the layouts of KITTI; None renders a street.
         frames: how many; None takes all, or 60 of the street.
-        target: folder of the bag; a bag there is replaced.
+        target: folder of the bag, in the folder of the demonstration; a bag there is replaced.
 
     Returns:
         Name of the clip, and the clip.
 
     Raises:
         BagError: the folder cannot be read or the bag cannot be written.
+        ConfigError: the folder around ``target`` holds something else than a demonstration.
     """
     from gemdepth_ros.bags.reader import BagReader
 
+    claim(target.parent)
     name, camera = _street(frames, target) if folder is None else _kitti(folder, frames, target)
     with BagReader(target) as reader:
         seconds = reader.summary.duration_ns / 1e9

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from gemdepth_ros.cli.demonstration import topics
 from gemdepth_ros.cli.demonstration.children import Child, Children, last_line
 from gemdepth_ros.cli.demonstration.domain import free_domain
+from gemdepth_ros.cli.demonstration.folder import clear_logs
 from gemdepth_ros.cli.demonstration.settings import (
     PROFILE_VARIABLES,
     NodeSettings,
@@ -75,7 +75,7 @@ def play_through(clip: Clip, folder: Path, settings: NodeSettings, rate: float) 
 
     Args:
         clip: what to play.
-        folder: of the demonstration; logs go to ``folder/logs``.
+        folder: of the demonstration, claimed; logs go to ``folder/logs``.
         settings: of the node.
         rate: 2.0 plays twice as fast as recorded.
 
@@ -85,8 +85,7 @@ def play_through(clip: Clip, folder: Path, settings: NodeSettings, rate: float) 
     with needing_ros('the demonstration'):
         from gemdepth_ros.ros.status_watch import StatusWatch
     logs = folder / 'logs'
-    shutil.rmtree(logs, ignore_errors=True)
-    logs.mkdir(parents=True)
+    clear_logs(logs)
     with free_domain() as domain:
         environment = process_environment(domain, logs)
         # Our observer reads small messages only: no large shared-memory segment for it, of which
