@@ -152,20 +152,23 @@ def _resident_mb() -> float:
 
 @pytest.mark.slow
 @pytest.mark.parametrize('mode', ['sliding', 'causal'])
-def test_resident_memory_is_flat_over_5000_frames(golden_small, mode):
+def test_resident_memory_is_flat(golden_small, mode):
+    """Over 2000 frames; GEMDEPTH_MEMORY_FRAMES=5000 takes half an hour on two slow cores."""
+    frames = int(os.environ.get('GEMDEPTH_MEMORY_FRAMES', '2000'))
     session = StreamSession(golden_small, streaming(mode, 4, input_size=28))
     pictures = images(50, (28, 28))
 
     def endless():
-        for number in range(5000):
+        for number in range(frames):
             yield VideoFrame(pictures[number % 50], number * 100_000_000)
 
     stream = endless()
     figures = {}
-    for until in (500, 1000, 2000, 3000, 4000, 5000):
+    for until in (500, *range(1000, frames + 1, 1000)):
         for frame in islice(stream, until - max(figures, default=0)):
             session.step(frame)
         gc.collect()
         figures[until] = round(_resident_mb(), 1)
     say(f'{mode}: resident MB by frame {figures}')
-    assert figures[5000] < 1.02 * figures[500]
+    assert max(figures) >= 1000
+    assert figures[max(figures)] < 1.02 * figures[500]
